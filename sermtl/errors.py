@@ -1,0 +1,22 @@
+"""Errors that are the user's to mend, shown without a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Wrong input or options. The message names the file, line or utterance and what to do."""
+
+
+def run_main(main: Callable[[], object]) -> None:
+    """Run a command's ``main``; a `UserError` becomes one line on stderr and exit status 1."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        sys.exit(130)
