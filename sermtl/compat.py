@@ -1,0 +1,46 @@
+"""ESPnet's task base class, importable without torchaudio.
+
+``espnet2.tasks.abs_task`` imports torchaudio at module level, for a speech-separation beamformer
+that nothing here uses. torchaudio's wheels link one exact torch build and fail beside any other, so
+the project doesn't depend on it: where it can't be imported, an empty module stands in for it while
+ESPnet's modules load. Import `AbsTask` from here before anything else of ``espnet2.tasks``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+@contextmanager
+def torchaudio_placeholder() -> Iterator[None]:
+    """While open, ``import torchaudio`` succeeds; a torchaudio that works is left alone."""
+    try:
+        importlib.import_module("torchaudio")
+    except (ImportError, OSError, RuntimeError):  # absent, or built for another torch
+        pass
+    else:
+        yield
+        return
+
+    # transformers remembers its first answer to "is torchaudio there?": ask before it seems to be.
+    from transformers.utils import is_torchaudio_available
+
+    is_torchaudio_available()
+    placeholder = ModuleType("torchaudio")
+    placeholder.__spec__ = ModuleSpec("torchaudio", loader=None)  # find_spec raises on None
+    sys.modules["torchaudio"] = placeholder
+    try:
+        yield
+    finally:
+        del sys.modules["torchaudio"]
+
+
+with torchaudio_placeholder():
+    from espnet2.tasks.abs_task import AbsTask
+
+__all__ = ["AbsTask", "torchaudio_placeholder"]

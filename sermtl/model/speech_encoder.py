@@ -1,0 +1,109 @@
+"""What the supported encoders have in common: a CNN, an embedding, transformer layers.
+
+transformers' layers are called one by one instead of through its ``forward``: so each hidden state
+is where we say it is whatever its version, padding and frozen parts are ours to handle, and no
+layer is ever dropped.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from sermtl.model.pooling import frame_mask
+
+
+class SpeechEncoder(nn.Module, ABC):
+    """One transformers encoder, run on true lengths.
+
+    Attributes:
+        model: transformers' module; its state dict is the checkpoint's.
+        layers: the transformer layers, first to last.
+        width: D of the hidden states.
+        min_samples: shortest clip that gives a frame.
+        max_samples: longest clip the encoder can represent; None without a limit.
+        prefixes: where a checkpoint may keep this encoder's tensors.
+        checkpoint_from: first layer whose activations are recomputed in the backward pass.
+    """
+
+    model: nn.Module
+    layers: nn.ModuleList
+    width: int
+    min_samples: int
+    max_samples: int | None = None
+    prefixes: tuple[str, ...]
+    checkpoint_from: int | None = None
+
+    @abstractmethod
+    def cnn_parts(self) -> list[nn.Module]:
+        """Modules of the convolutional feature extractor."""
+
+    @abstractmethod
+    def embedding_parts(self) -> list[nn.Module]:
+        """Modules between the feature extractor and the first layer."""
+
+    @abstractmethod
+    def frame_lengths(self, lengths: Tensor) -> Tensor:
+        """Frames of clips of ``lengths`` samples, ``(B,)``."""
+
+    @abstractmethod
+    def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
+        """CNN features ``(B, T, C)`` of ``(B, N)`` waveforms whose padding is zero."""
+
+    @abstractmethod
+    def embed(self, features: Tensor, mask: Tensor) -> Tensor:
+        """State 0, ``(B, T, D)``, from ``(B, T, C)`` features and the ``(B, T)`` frame mask."""
+
+    @abstractmethod
+    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None, shared: object) -> tuple:
+        """One layer: its output, and what it shares with the next ones.
+
+        Args:
+            hidden: ``(B, T, D)``.
+            mask: ``(B, T)`` frame mask; None when no frame is padding.
+            shared: what the layer before returned; None for the first.
+        """
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """``last_hidden_state`` out of the last layer's output."""
+        return hidden
+
+    def forward(self, speech: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+        """All hidden states.
+
+        Args:
+            speech: ``(B, N)`` waveforms, zero beyond their lengths.
+            lengths: ``(B,)`` samples; the longest is N.
+
+        Returns:
+            L+1 states ``(B, T, D)``, undefined on padded frames, and frame counts ``(B,)``.
+        """
+        features = self.extract(speech, lengths)
+        frames = self.frame_lengths(lengths)
+        mask = frame_mask(frames, features.shape[1])
+        hidden = self.embed(features, mask)
+        keys = None if bool(mask.all()) else mask
+        states, shared = [], None
+        for index in range(len(self.layers)):
+            states.append(hidden)
+            if self._recomputes(index):
+                hidden, shared = checkpoint(
+                    self.run_layer, index, hidden, keys, shared, use_reentrant=False
+                )
+            else:
+                hidden, shared = self.run_layer(index, hidden, keys, shared)
+        return [*states, self.finish(hidden)], frames
+
+    def _recomputes(self, index: int) -> bool:
+        first = self.checkpoint_from
+        return first is not None and index >= first and self.training and torch.is_grad_enabled()
+
+
+def attention_mask(mask: Tensor | None) -> Tensor | None:
+    """Mask over keys for scaled dot-product attention, ``(B, 1, T, T)``, true = attended to."""
+    if mask is None:
+        return None
+    return mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)

@@ -1,0 +1,216 @@
+"""Where an SSL encoder's config, waveform normalisation and weights come from, checked by hand.
+
+transformers' own loader rebuilds heads that nobody asked for and announces WavLM's positional
+convolution as "newly initialized" when a checkpoint has the older ``weight_g``/``weight_v`` names.
+Reading the tensors here is exact, silent when all is well and an error when anything is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sermtl.errors import UserError
+
+MODEL_TYPES = ("wavlm", "hubert", "wav2vec2", "whisper")
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+# Names of torch's old and new weight normalisation (of the positional convolution).
+WEIGHT_NORM = {
+    ".weight_g": ".parametrizations.weight.original0",
+    ".weight_v": ".parametrizations.weight.original1",
+}
+
+
+def find_file(model: str, names: Sequence[str]) -> Path | None:
+    """First of ``names`` in the folder or hub repository ``model``; None where it has none.
+
+    Raises:
+        UserError: ``model`` is no folder and can't be had from the hub.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return next((folder / name for name in names if (folder / name).is_file()), None)
+    if folder.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
+        raise UserError(f"SSL model {model}: no such folder")
+    return _find_on_hub(model, names)
+
+
+def _find_on_hub(model: str, names: Sequence[str]) -> Path | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    def unavailable(error: Exception) -> UserError:
+        reason = str(error).strip().splitlines()[0]
+        return UserError(
+            f"SSL model {model}: no folder of this name here, and {' or '.join(names)} can't be "
+            f"had from the Hugging Face hub or its local cache ({reason}). Check the name; without "
+            f"internet, run `hf download {model}` on a machine that has it and pass the folder "
+            "with config.json and the weights, or copy its cache here and set HF_HOME to it "
+            "(HF_HUB_OFFLINE=1 then skips every request)"
+        )
+
+    try:
+        # The cache first: a job on a machine without internet must not wait for time-outs.
+        for name in names:
+            try:
+                return Path(hf_hub_download(model, name, local_files_only=True))
+            except LocalEntryNotFoundError:
+                continue
+        for name in names:
+            try:
+                return Path(hf_hub_download(model, name))
+            except LocalEntryNotFoundError:
+                raise
+            except EntryNotFoundError:
+                continue
+    except (OSError, ValueError) as error:  # no connection, no such repository, not a valid name
+        raise unavailable(error) from error
+    return None
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a JSON object")
+    return content
+
+
+def read_config(model: str) -> dict:
+    """``config.json`` of a folder or hub repository."""
+    path = find_file(model, ["config.json"])
+    if path is None:
+        raise UserError(f"SSL model {model}: no config.json in it")
+    return read_json(path)
+
+
+def read_normalize(model: str) -> bool | None:
+    """``do_normalize`` of the checkpoint's feature extractor; None where it doesn't say."""
+    path = find_file(model, PROCESSOR_FILES)
+    if path is None:
+        return None
+    content = read_json(path)
+    return content.get("feature_extractor", content).get("do_normalize")
+
+
+def build_config(values: dict, source: str):
+    """transformers' config object out of plain values.
+
+    Args:
+        values: ``model_type`` and whatever differs from that type's defaults.
+        source: what error messages call it.
+    """
+    from transformers import AutoConfig
+
+    values = dict(values)
+    model_type = values.pop("model_type", None)
+    if model_type not in MODEL_TYPES:
+        raise UserError(
+            f"{source}: model_type is {model_type!r}; supported are {', '.join(MODEL_TYPES)}"
+        )
+    try:
+        config = AutoConfig.for_model(model_type, **values)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{source}: {error}") from error
+    # A sum over all layers can't have layers dropped, and adapters would change the frame rate.
+    off = {"layerdrop": 0.0, "encoder_layerdrop": 0.0, "add_adapter": False}
+    config.update({name: value for name, value in off.items() if hasattr(config, name)})
+    return config
+
+
+def check_known(values: dict, source: str) -> None:
+    """Refuse misspelt names in a config written by hand, which transformers would ignore."""
+    from transformers import AutoConfig
+
+    known = AutoConfig.for_model(values["model_type"]).to_dict()
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise UserError(f"{source}: {values['model_type']} has no setting {', '.join(unknown)}")
+
+
+def read_weights(model: str) -> dict[str, Tensor]:
+    """All tensors of a checkpoint (safetensors or ``.bin``, in one file or in shards)."""
+    path = find_file(model, WEIGHT_FILES)
+    if path is None:
+        raise UserError(f"SSL model {model}: no weights in it ({' or '.join(WEIGHT_FILES)})")
+    if path.suffix != ".json":
+        return _read_tensors(path)
+    tensors: dict[str, Tensor] = {}
+    for name in sorted(set(read_json(path)["weight_map"].values())):
+        shard = find_file(model, [name])
+        if shard is None:
+            raise UserError(f"{path}: shard {name} is missing")
+        tensors.update(_read_tensors(shard))
+    return tensors
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path}: can't read these weights ({reason}); is it complete?") from error
+
+
+def load_weights(
+    module: nn.Module,
+    tensors: dict[str, Tensor],
+    prefixes: Sequence[str],
+    source: str,
+    unused: Sequence[str] = (),
+) -> None:
+    """Copy a checkpoint's tensors into ``module``, as fp32; tensors of other parts are ignored.
+
+    Args:
+        module: transformers' encoder.
+        prefixes: where its tensors may sit in the checkpoint; the first that occurs is taken.
+        source: what error messages call the checkpoint.
+        unused: tensors of ``module`` that never act, so that a checkpoint may lack them.
+
+    Raises:
+        UserError: a tensor that the encoder uses is missing or has another shape.
+    """
+    prefix = next((p for p in prefixes if any(name.startswith(p) for name in tensors)), "")
+    found = {}
+    for name, tensor in tensors.items():
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+            for old, new in WEIGHT_NORM.items():
+                if name.endswith(old):
+                    name = name[: -len(old)] + new
+            found[name] = tensor
+
+    own = module.state_dict()
+    for name in unused:
+        if name in own:
+            found.setdefault(name, own[name])
+    missing = [name for name in own if name not in found]
+    if missing:
+        raise UserError(f"{source}: weights missing: {', '.join(missing)}")
+    wrong = [
+        f"{name} {tuple(found[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in own.items()
+        if found[name].shape != value.shape
+    ]
+    if wrong:
+        raise UserError(f"{source}: weights don't fit its config.json: {', '.join(wrong)}")
+    module.load_state_dict({name: found[name] for name in own})

@@ -1,0 +1,223 @@
+"""The speech encoder: any WavLM, HuBERT, wav2vec2 or Whisper encoder of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
+from torch import Tensor, nn
+
+from sermtl.errors import UserError
+from sermtl.model import ssl_checkpoint
+from sermtl.model.pooling import frame_mask
+from sermtl.model.wav2vec2_family import Wav2Vec2Family
+from sermtl.model.whisper_encoder import WhisperSpeechEncoder
+
+# Entries of a transformers config that say nothing about the encoder.
+INCIDENTAL = (
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "id2label",
+    "label2id",
+    "torch_dtype",
+    "transformers_version",
+)
+
+
+class SSLFrontend(AbsFrontend):
+    """Hidden states of a pretrained speech encoder, the same batched or alone.
+
+    Args:
+        model: a name on the Hugging Face hub, a folder (``config.json`` with
+            ``model.safetensors`` or ``pytorch_model.bin``), or a config as a mapping, such as
+            ``{"model_type": "wavlm", "hidden_size": 64}``, for random weights.
+        normalize: bring each waveform to zero mean and unit variance first. None: as the
+            checkpoint's ``preprocessor_config.json`` says; for a mapping, its own ``normalize``
+            entry, else true for random weights; never needed for Whisper, which doesn't.
+        freeze: ``cnn`` (the convolutional extractor), ``all`` or ``none``. None: ``cnn`` for
+            pretrained weights, ``none`` for random ones.
+        freeze_layers: freeze also everything below this many transformer layers, and them.
+        spec_augment: mask spans of time and channels in training, by the config's ``mask_*``.
+        init: false to leave the weights random, because a checkpoint is loaded over them.
+        gradient_checkpointing: recompute trained layers in the backward pass, to save memory.
+
+    Raises:
+        UserError: the model can't be had, isn't supported, lacks weights, or options contradict.
+    """
+
+    def __init__(
+        self,
+        model: str | Mapping[str, Any],
+        *,
+        normalize: bool | None = None,
+        freeze: Literal["cnn", "all", "none"] | None = None,
+        freeze_layers: int = 0,
+        spec_augment: bool = False,
+        init: bool = True,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        named = isinstance(model, str)
+        source = f"SSL model {model}" if named else "SSL model config"
+        values = ssl_checkpoint.read_config(model) if named else dict(model)
+        described = values.pop("normalize", None)
+        config = ssl_checkpoint.build_config(values, source)
+        if not named:
+            ssl_checkpoint.check_known(values, source)
+            if init and described is None:
+                described = config.model_type != "whisper"
+        if normalize is None:
+            normalize = described
+        if normalize is None and config.model_type == "whisper":
+            normalize = False
+        if normalize is None and named:
+            normalize = ssl_checkpoint.read_normalize(model)
+        if normalize is None:
+            raise UserError(
+                f"{source}: no preprocessor_config.json with it says whether waveforms are "
+                "normalised, and models of one family differ: give normalize: true or false"
+            )
+        self.normalize = normalize
+        self._check_spec_augment(config, spec_augment, freeze)
+        config.apply_spec_augment = spec_augment
+
+        family = WhisperSpeechEncoder if config.model_type == "whisper" else Wav2Vec2Family
+        self.encoder = family(config, spec_augment=spec_augment)
+        if named and init:
+            ssl_checkpoint.load_weights(
+                self.encoder.model,
+                ssl_checkpoint.read_weights(model),
+                self.encoder.prefixes,
+                source,
+                unused=() if spec_augment else ("masked_spec_embed",),
+            )
+        if freeze is None:
+            freeze = "cnn" if named or not init or freeze_layers else "none"
+        self._frozen = self._freeze(freeze, freeze_layers)
+        if gradient_checkpointing and freeze != "all":
+            self.encoder.checkpoint_from = freeze_layers
+
+    @property
+    def num_states(self) -> int:
+        """L+1: the input of the first layer and the output of each."""
+        return len(self.encoder.layers) + 1
+
+    def output_size(self) -> int:
+        """D, the width of the hidden states."""
+        return self.encoder.width
+
+    def describe(self) -> dict[str, Any]:
+        """Config mapping that, as ``model`` with ``init=False``, rebuilds this architecture."""
+        config = self.encoder.model.config.to_dict()
+        kept = {name: value for name, value in config.items() if name not in INCIDENTAL}
+        return {**kept, "normalize": self.normalize}
+
+    def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The last hidden state.
+
+        Args:
+            input: ``(B, N)`` waveforms, 16 kHz.
+            input_lengths: ``(B,)`` samples.
+
+        Returns:
+            ``(B, T, D)``, zero on padded frames, and ``(B,)`` frames.
+        """
+        states, frames = self.encode(input, input_lengths)
+        return states[-1], frames
+
+    def encode(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """All hidden states: 0 feeds the first layer, L is ``last_hidden_state``.
+
+        Args:
+            speech: ``(B, N)`` waveforms in [-1, 1], 16 kHz.
+            speech_lengths: ``(B,)`` samples.
+
+        Returns:
+            ``(L+1, B, T, D)``, zero on padded frames, and ``(B,)`` frames.
+
+        Raises:
+            ValueError: a clip is too short for one frame, or too long for Whisper.
+        """
+        longest = self._check_lengths(speech, speech_lengths)
+        with torch.autocast(speech.device.type, enabled=False):
+            speech = self._prepare(speech[:, :longest].float(), speech_lengths)
+        states, frames = self.encoder(speech, speech_lengths)
+        hidden_states = torch.stack(states)
+        padding = ~frame_mask(frames, hidden_states.shape[2])
+        return hidden_states.masked_fill(padding[None, :, :, None], 0.0), frames
+
+    def train(self, mode: bool = True) -> SSLFrontend:
+        """Train or eval mode; frozen parts stay in eval mode."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
+
+    def _check_lengths(self, speech: Tensor, lengths: Tensor) -> int:
+        """Largest length; raises where a clip can't be encoded."""
+        shortest, limit = self.encoder.min_samples, self.encoder.max_samples
+        for index, length in enumerate(lengths.tolist()):
+            if length > speech.shape[1]:
+                raise ValueError(
+                    f"clip {index} of the batch: length {length} in {speech.shape[1]} samples"
+                )
+            if length < shortest:
+                raise ValueError(
+                    f"clip {index} of the batch has {length} samples; the encoder needs {shortest}"
+                )
+            if limit is not None and length > limit:
+                raise ValueError(
+                    f"clip {index} of the batch has {length} samples, longer than the "
+                    f"{limit / 16000:g} s that the encoder has positions for: segment it"
+                )
+        return int(lengths.max())
+
+    def _prepare(self, speech: Tensor, lengths: Tensor) -> Tensor:
+        """``(B, N)`` with zero padding, normalised over true samples if asked for."""
+        mask = frame_mask(lengths, speech.shape[1])
+        speech = speech.masked_fill(~mask, 0.0)
+        if not self.normalize:
+            return speech
+        count = lengths[:, None]
+        centred = (speech - speech.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
+        variance = centred.square().sum(1, keepdim=True) / count
+        return centred / torch.sqrt(variance + 1e-7)  # the constant of transformers' extractors
+
+    def _freeze(self, freeze: str, layers: int) -> list[nn.Module]:
+        """Stop gradients of what ``freeze`` and ``freeze_layers`` name; the modules concerned.
+
+        What is frozen is always the bottom of the stack, so autograd, finding nothing that
+        requires a gradient, records nothing there: the same as ``no_grad``.
+        """
+        encoder = self.encoder
+        if freeze not in ("cnn", "all", "none"):
+            raise UserError(f"freeze: {freeze!r} is none of cnn, all, none")
+        if not 0 <= layers <= len(encoder.layers):
+            raise UserError(f"freeze_layers: {layers}, but the encoder has {len(encoder.layers)}")
+        if freeze == "none" and layers:
+            raise UserError(f"freeze: none contradicts freeze_layers: {layers}")
+        if freeze == "all":
+            frozen = [encoder]
+        else:
+            frozen = encoder.cnn_parts() if freeze == "cnn" else []
+            if layers:
+                frozen = [*frozen, *encoder.embedding_parts(), *encoder.layers[:layers]]
+        for part in frozen:
+            part.requires_grad_(False)
+        if layers and hasattr(encoder.model, "masked_spec_embed"):
+            encoder.model.masked_spec_embed.requires_grad_(False)
+        return frozen
+
+    @staticmethod
+    def _check_spec_augment(config, wanted: bool, freeze: str | None) -> None:
+        if not wanted:
+            return
+        if freeze == "all":
+            raise UserError("spec_augment needs a trained encoder, but freeze is all")
+        if config.mask_time_prob <= 0 and config.mask_feature_prob <= 0:
+            raise UserError(
+                "spec_augment: the encoder's mask_time_prob and mask_feature_prob are both 0"
+            )

@@ -1,0 +1,165 @@
+"""WavLM, HuBERT and wav2vec2: a CNN over the waveform, a positional convolution, layers.
+
+Sources: transformers' ``modeling_wavlm``, ``modeling_hubert`` and ``modeling_wav2vec2``, whose
+modules are used and whose results on single clips are the reference.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from sermtl.model.pooling import frame_mask
+from sermtl.model.spec_augment import random_spans
+from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
+
+# transformers hands WavLM's attention a float bias with a boolean padding mask: right, but noisy.
+warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask and attn_mask")
+
+
+class Wav2Vec2Family(SpeechEncoder):
+    """A WavLM, HuBERT or wav2vec2 model.
+
+    Args:
+        config: its transformers config.
+        spec_augment: mask spans of time and channels in training, by the config's numbers.
+    """
+
+    def __init__(self, config, spec_augment: bool = False) -> None:
+        super().__init__()
+        from transformers import HubertModel, Wav2Vec2Model, WavLMModel
+
+        classes = {"wavlm": WavLMModel, "hubert": HubertModel, "wav2vec2": Wav2Vec2Model}
+        model = classes[config.model_type](config)
+        if config.model_type != "wavlm":  # WavLM's gated bias is beyond transformers' sdpa
+            model.set_attn_implementation("sdpa")
+        self.model = model
+        self.spec_augment = spec_augment
+        self.width = config.hidden_size
+        self.prefixes = (f"{config.model_type}.", "")
+        self.min_samples = 1
+        for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
+            self.min_samples = (self.min_samples - 1) * stride + kernel
+        if hasattr(model, "masked_spec_embed"):
+            model.masked_spec_embed.requires_grad_(spec_augment and config.mask_time_prob > 0)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        return self.model.encoder.layers
+
+    def cnn_parts(self) -> list[nn.Module]:
+        return [self.model.feature_extractor]
+
+    def embedding_parts(self) -> list[nn.Module]:
+        encoder = self.model.encoder
+        parts = [self.model.feature_projection, encoder.pos_conv_embed, encoder.dropout]
+        if not self.model.config.do_stable_layer_norm:
+            parts.append(encoder.layer_norm)
+        return parts
+
+    def frame_lengths(self, lengths: Tensor) -> Tensor:
+        return self.model._get_feat_extract_output_lengths(lengths)
+
+    def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
+        hidden = speech[:, None]
+        # Only the GroupNorm looks over the whole clip; the convolutions never reach beyond a
+        # frame's own samples, so what they make of the padding stays in padded frames.
+        for layer in self.model.feature_extractor.conv_layers:
+            norm = getattr(layer, "layer_norm", None)
+            if isinstance(norm, nn.GroupNorm):
+                hidden = layer.conv(hidden)
+                stride, kernel = layer.conv.stride[0], layer.conv.kernel_size[0]
+                frames = (lengths - kernel) // stride + 1
+                hidden = layer.activation(masked_group_norm(norm, hidden, frames))
+            else:
+                hidden = layer(hidden)
+        return hidden.transpose(1, 2)
+
+    def embed(self, features: Tensor, mask: Tensor) -> Tensor:
+        encoder = self.model.encoder
+        hidden = self.model.feature_projection(features)
+        if isinstance(hidden, tuple):  # HuBERT returns it alone
+            hidden = hidden[0]
+        if self.spec_augment and self.training:
+            hidden = self._mask_spans(hidden, mask)
+        hidden = hidden.masked_fill(~mask[..., None], 0.0)
+        hidden = hidden + self._positions(hidden, mask)
+        if not self.model.config.do_stable_layer_norm:
+            hidden = encoder.layer_norm(hidden)
+        return encoder.dropout(hidden)
+
+    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None, shared: object) -> tuple:
+        layer = self.layers[index]
+        if self.model.config.model_type == "wavlm":
+            # The first layer makes the relative position bias that all of them gate.
+            return layer(hidden, attention_mask=mask, position_bias=shared)
+        return layer(hidden, attention_mask=attention_mask(mask)), None
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        if self.model.config.do_stable_layer_norm:
+            return self.model.encoder.layer_norm(hidden)
+        return hidden
+
+    def _positions(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """Positional convolution ``(B, T, D)`` that sees zeros beyond each clip's end."""
+        positions = self.model.encoder.pos_conv_embed
+        norm = getattr(positions, "batch_norm", None)  # some HuBERTs have one in front
+        if norm is None:
+            return positions(hidden)
+        hidden = norm(hidden.transpose(1, 2)).masked_fill(~mask[:, None], 0.0)
+        return positions.activation(positions.padding(positions.conv(hidden))).transpose(1, 2)
+
+    def train(self, mode: bool = True) -> Wav2Vec2Family:
+        """Train or eval mode; a BatchNorm keeps its statistics, which batches would fill with
+        padding."""
+        super().train(mode)
+        norm = getattr(self.model.encoder.pos_conv_embed, "batch_norm", None)
+        if norm is not None:
+            norm.eval()
+        return self
+
+    def _mask_spans(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        config = self.model.config
+        if config.mask_time_prob > 0:
+            spans = random_spans(
+                mask.sum(1),
+                mask.shape[1],
+                config.mask_time_prob,
+                config.mask_time_length,
+                config.mask_time_min_masks,
+            )
+            embedding = self.model.masked_spec_embed.to(hidden.dtype)
+            hidden = torch.where(spans[..., None], embedding, hidden)
+        if config.mask_feature_prob > 0:
+            channels = torch.full_like(mask.sum(1), self.width)
+            spans = random_spans(
+                channels,
+                self.width,
+                config.mask_feature_prob,
+                config.mask_feature_length,
+                getattr(config, "mask_feature_min_masks", 0),  # WavLM's config has none
+            )
+            hidden = hidden.masked_fill(spans[:, None], 0.0)
+        return hidden
+
+
+def masked_group_norm(norm: nn.GroupNorm, hidden: Tensor, lengths: Tensor) -> Tensor:
+    """GroupNorm with one group per channel, its statistics over the true frames only.
+
+    Args:
+        norm: the module, as many groups as channels.
+        hidden: ``(B, C, T)``.
+        lengths: ``(B,)`` true frames.
+    """
+    mask = frame_mask(lengths, hidden.shape[2])[:, None]
+    if bool(mask.all()):
+        return norm(hidden)
+    count = lengths[:, None, None]
+    values = hidden.float()
+    mean = values.masked_fill(~mask, 0.0).sum(2, keepdim=True) / count
+    centred = values - mean
+    variance = centred.masked_fill(~mask, 0.0).square().sum(2, keepdim=True) / count
+    scaled = centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]
+    return scaled.to(hidden.dtype)

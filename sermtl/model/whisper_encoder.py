@@ -1,0 +1,94 @@
+"""Whisper's encoder on a clip's true length, instead of on 30 s of mostly padding.
+
+transformers' own ``forward`` insists on 3000 mel frames. Here the convolutions see zeros beyond
+the clip, as they do beyond the 30 s, positions are cut to the clip and padded frames are never
+attended to; on 30 s of audio both agree.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sermtl.model.log_mel import HOP, LogMel
+from sermtl.model.pooling import frame_mask
+from sermtl.model.spec_augment import random_spans
+from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
+
+
+class WhisperSpeechEncoder(SpeechEncoder):
+    """The encoder of a Whisper model.
+
+    Args:
+        config: its transformers config.
+        spec_augment: mask spans of time and mel channels in training, by the config's numbers.
+    """
+
+    min_samples = 400  # as the other encoders; one STFT window
+    prefixes = ("model.encoder.", "encoder.", "")
+
+    def __init__(self, config, spec_augment: bool = False) -> None:
+        super().__init__()
+        from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+        self.model = WhisperEncoder(config)
+        self.model.set_attn_implementation("sdpa")
+        self.spec_augment = spec_augment
+        self.width = config.d_model
+        self.max_samples = config.max_source_positions * 2 * HOP
+        self.log_mel = LogMel(config.num_mel_bins, self.max_samples)
+        self.dropout = nn.Dropout(config.dropout)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        return self.model.layers
+
+    def cnn_parts(self) -> list[nn.Module]:
+        return [self.model.conv1, self.model.conv2]
+
+    def embedding_parts(self) -> list[nn.Module]:
+        return [self.model.embed_positions, self.dropout]
+
+    def frame_lengths(self, lengths: Tensor) -> Tensor:
+        return self.model._get_feat_extract_output_lengths(self.log_mel.frame_lengths(lengths))
+
+    def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
+        with torch.autocast(speech.device.type, enabled=False):
+            mel = self.log_mel(speech, lengths)
+        mask = frame_mask(self.log_mel.frame_lengths(lengths), mel.shape[1])
+        if self.spec_augment and self.training:
+            mel = self._mask_spans(mel, mask)
+        hidden = nn.functional.gelu(self.model.conv1(mel.transpose(1, 2)))
+        hidden = hidden.masked_fill(~mask[:, None], 0.0)
+        return nn.functional.gelu(self.model.conv2(hidden)).transpose(1, 2)
+
+    def embed(self, features: Tensor, mask: Tensor) -> Tensor:
+        return self.dropout(features + self.model.embed_positions.weight[: features.shape[1]])
+
+    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None, shared: object) -> tuple:
+        return self.layers[index](hidden, attention_mask(mask)), None
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        return self.model.layer_norm(hidden)
+
+    def _mask_spans(self, mel: Tensor, mask: Tensor) -> Tensor:
+        config = self.model.config
+        if config.mask_time_prob > 0:
+            spans = random_spans(
+                mask.sum(1),
+                mask.shape[1],
+                config.mask_time_prob,
+                config.mask_time_length,
+                config.mask_time_min_masks,
+            )
+            mel = mel.masked_fill(spans[..., None], 0.0)
+        if config.mask_feature_prob > 0:
+            spans = random_spans(
+                torch.full_like(mask.sum(1), mel.shape[2]),
+                mel.shape[2],
+                config.mask_feature_prob,
+                config.mask_feature_length,
+                config.mask_feature_min_masks,
+            )
+            mel = mel.masked_fill(spans[:, None], 0.0)
+        return mel
