@@ -85,7 +85,10 @@ class SSLFrontend(AbsFrontend):
         config.apply_spec_augment = spec_augment
 
         family = WhisperSpeechEncoder if config.model_type == "whisper" else Wav2Vec2Family
-        self.encoder = family(config, spec_augment=spec_augment)
+        try:
+            self.encoder = family(config, spec_augment=spec_augment)
+        except ValueError as error:  # sizes that don't go together
+            raise UserError(f"{source}: {error}") from error
         if named and init:
             ssl_checkpoint.load_weights(
                 self.encoder.model,

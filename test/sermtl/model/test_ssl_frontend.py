@@ -266,6 +266,7 @@ def test_batch_norm_in_front_of_the_positions():
         ({"model_type": "unispeech"}, {}, "supported are wavlm, hubert, wav2vec2, whisper"),
         ({"hidden_size": 32}, {}, "model_type is None"),
         ({"model_type": "wavlm", "hiden_size": 32}, {}, "wavlm has no setting hiden_size"),
+        ({"model_type": "wavlm", "num_attention_heads": 5}, {}, "must be divisible"),
         ({"model_type": "wavlm", **BASE}, {"init": False}, "give normalize: true or false"),
         ({"model_type": "wavlm", **BASE}, {"freeze": "some"}, "none of cnn, all, none"),
         ({"model_type": "wavlm", **BASE}, {"freeze_layers": 3}, "the encoder has 2"),
