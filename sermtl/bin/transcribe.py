@@ -19,7 +19,10 @@ POLL_SECONDS = 3.0
 def main(argv: Sequence[str] | None = None) -> None:
     """Transcribe sets through parallel jobs, or be one of these jobs (``--shard``)."""
     args = build_parser().parse_args(argv)
-    sets = [DumpedSet(Path(args.dumpdir) / name) for name in args.sets.split()]
+    names = args.sets.split() or sorted(p.parent.name for p in Path(args.dumpdir).glob("*/wav.scp"))
+    if not names:
+        raise UserError(f"{args.dumpdir} holds no dumped set: run stage 1 (data preparation) first")
+    sets = [DumpedSet(Path(args.dumpdir) / name) for name in names]
     if args.whisper_model == "none":
         keep_corpus_transcripts(sets)
     elif args.shard is not None:
@@ -36,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--dumpdir", default="dump", help="folder of the dumped sets")
-    add("--sets", required=True, help="names of the sets, separated by spaces")
+    add("--sets", default="", help="names separated by spaces; all in the dump if not given")
     add(
         "--whisper_model",
         default="none",
@@ -48,7 +51,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--nj", type=_positive, default=1, help="parallel jobs")
     add("--ngpu", type=int, default=0, help="0: on CPUs; otherwise every job uses one GPU")
     add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
-    add("--force", action="store_true", help="transcribe again what is transcribed")
+    add(
+        "--force",
+        choices=("true", "false"),
+        nargs="?",
+        const="true",
+        default="false",
+        help="transcribe again what is transcribed",
+    )
     add("--shard", type=_positive, help="be job number SHARD of --nj (the launcher's use)")
     return parser
 
@@ -76,14 +86,15 @@ def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
     if not checkpoint and (len(Path(model).parts) > 1 or Path(model).suffix == ".pt"):
         raise UserError(f"--whisper_model {model}: no such file")
     options = {"model": model, "language": args.language}
+    force = args.force == "true"
 
     pending = []
     for dumped in sets:
         begun, done = dumped.stages(options, checkpoint)
-        if done.is_done() and not args.force:
+        if done.is_done() and not force:
             print(f"{dumped.folder}: already transcribed by {model}")
         else:
-            dumped.begin(begun, afresh=args.force)
+            dumped.begin(begun, afresh=force)
             pending.append((dumped, done))
     if any(len(dumped.clips) > len(dumped.finished()) for dumped, _ in pending):
         if not checkpoint:

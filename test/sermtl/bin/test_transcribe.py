@@ -118,7 +118,7 @@ def test_sets_are_transcribed_once_and_given_back(
     assert {name: (dump / name / "text").read_bytes() for name in original} == original
     main([*command, "--whisper_model", "none"])
     assert capfd.readouterr().out.endswith("the corpus's transcripts are kept\n")
-    main(command)
+    main([*command, "--force", "false", "--sets", ""])  # all sets of the dump
     assert (dump / "train" / "text").read_bytes() == transcribed
 
 
@@ -199,6 +199,7 @@ def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
     [
         (["--whisper_model", "nowhere/tiny.pt"], r"nowhere/tiny\.pt: no such file"),
         (["--cmd", "nowhere/run.pl"], r"--cmd nowhere/run\.pl: can't be run"),
+        (["--dumpdir", "nowhere", "--sets", ""], r"nowhere holds no dumped set: run stage 1"),
         (["--sets", "train dev"], r"dev/wav\.scp is missing: run stage 1"),
         (["--shard", "3"], r"--shard 3: there are only 2"),
     ],
