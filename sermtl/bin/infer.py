@@ -1,0 +1,79 @@
+"""Stage 6: the model's answers for every utterance of the test sets."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sermtl.data.audio import read_dump
+from sermtl.data.splits import resolve_splits
+from sermtl.errors import UserError, run_main
+from sermtl.inference import merge
+from sermtl.stage import Stage
+from sermtl.training.conf import merge as merge_conf
+from sermtl.training.conf import parse_arguments, resolve
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Infer what isn't inferred yet, each set in parallel jobs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--expdir", type=Path, required=True, help="exp/<tag>")
+    parser.add_argument("--dumpdir", type=Path, required=True)
+    parser.add_argument("--datadir", type=Path, required=True)
+    parser.add_argument("--test_sets", default="", help="unless the recipe has folds")
+    parser.add_argument("--fold", default="", help="a fold's name or all")
+    parser.add_argument("--inference_config", required=True)
+    parser.add_argument("--inference_args", default="", help="--name value … on top")
+    parser.add_argument("--inference_tag", default="")
+    parser.add_argument("--inference_nj", type=int, default=1, help="parallel jobs")
+    parser.add_argument("--ngpu", type=int, default=0, help="1: each job has a GPU")
+    parser.add_argument("--cmd", default="utils/run.pl")
+    parser.add_argument("--force", choices=["true", "false"], default="false")
+    args = parser.parse_args(argv)
+
+    conf = merge_conf(resolve([args.inference_config]), parse_arguments(args.inference_args))
+    tag = "_".join(filter(None, ["inference", args.inference_tag]))
+    for split in resolve_splits(args.datadir, args.fold, test_sets=args.test_sets):
+        model = args.expdir / split.name
+        for name in split.test:
+            _infer(model, args.dumpdir / name, model / tag / name, conf, args)
+
+
+def _infer(model: Path, dump: Path, output: Path, conf: dict, args: argparse.Namespace) -> None:
+    weights = model / conf["weights"]
+    if not weights.exists():
+        raise UserError(f"{weights} is missing: train first (stage 5)")
+    inputs = [weights, model / "config.yaml", dump / "wav.scp"]
+    options = {"conf": conf, "shards": args.inference_nj}
+    work = Stage(output / "done.json", {"conf": conf}, inputs)
+    if work.is_done() and args.force != "true":
+        print(f"{output}: done")
+        return
+    begun = Stage(output / "begun.json", options, inputs)
+    if not begun.is_done():  # parts of other work must not be taken for this one's
+        for part in output.glob("part.*.json"):
+            part.unlink()
+        begun.finish([])
+    command = [
+        *shlex.split(args.cmd),
+        *("--gpu", str(args.ngpu)),
+        f"JOB=1:{args.inference_nj}",
+        str(output / "log" / "infer.JOB.log"),
+        *(sys.executable, "-m", "sermtl.bin.infer_shard"),
+        *("--model", str(model), "--weights", conf["weights"]),
+        *("--dump", str(dump), "--output", str(output)),
+        *("--batch_seconds", str(conf["batch_seconds"])),
+        *("--shard", "JOB", "--shards", str(args.inference_nj), "--ngpu", str(args.ngpu)),
+    ]
+    if subprocess.run(command).returncode:
+        raise UserError(f"inference failed; see {output}/log")
+    work.finish(merge(output, args.inference_nj, read_dump(dump).ids))
+    print(f"{output}/predictions.csv written")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,66 @@
+"""One job of stage 6: recognise a share of a set's batches."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sermtl.data.audio import read_dump
+from sermtl.errors import run_main
+from sermtl.files import atomic_write
+from sermtl.inference import row, shard_batches
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Leave ``part.<shard>.json`` and, from the first shard, what the model learned to mix."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="experiment folder")
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--dump", type=Path, required=True, help="dumped set")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--batch_seconds", type=float, required=True)
+    parser.add_argument("--shard", type=int, required=True)
+    parser.add_argument("--shards", type=int, required=True)
+    parser.add_argument("--ngpu", type=int, default=0)
+    args = parser.parse_args(argv)
+    part = args.output / f"part.{args.shard}.json"
+    if part.exists():
+        return
+
+    import torch
+    from tqdm import tqdm
+
+    from sermtl.recognizer import EmotionRecognizer
+
+    device = f"cuda:{(args.shard - 1) % torch.cuda.device_count()}" if args.ngpu else "cpu"
+    if not args.ngpu and args.shards > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // args.shards))
+    recognizer = EmotionRecognizer.from_pretrained(args.model, device, args.weights)
+    dump = read_dump(args.dump)
+    ids = dump.ids
+    rows, embeddings = [], {}
+    for batch in tqdm(
+        shard_batches(dump.lengths, args.batch_seconds, args.shard, args.shards), unit="batch"
+    ):
+        predictions = recognizer.recognize([dump.samples(ids[i]) for i in batch])
+        for i, prediction in zip(batch, predictions, strict=True):
+            rows.append(row(ids[i], prediction))
+            if prediction.speaker_embedding is not None:
+                embeddings[ids[i]] = prediction.speaker_embedding.tolist()
+    if args.shard == 1:
+        model = recognizer.model
+        with atomic_write(args.model / "layer_weights.json") as stream:
+            json.dump({"weights": model.layer_mixing.weights().tolist()}, stream)
+        with atomic_write(args.model / "parameters.json") as stream:
+            total = sum(p.numel() for p in model.parameters())
+            encoder = sum(p.numel() for p in model.frontend.parameters())
+            json.dump({"total": total, "encoder": encoder}, stream)
+    with atomic_write(part) as stream:
+        json.dump({"rows": rows, "embeddings": embeddings}, stream)
+
+
+if __name__ == "__main__":
+    run_main(main)

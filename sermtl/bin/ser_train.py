@@ -1,0 +1,17 @@
+"""Train a model: what ESPnet's launcher starts on each node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sermtl.errors import run_main
+from sermtl.training.task import SERTask
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """ESPnet's options and those of the task; ``--help`` lists them."""
+    SERTask.main(cmd=argv)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,50 @@
+"""Stage 5: train the experiment, one run for each fold, through ESPnet's launcher."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sermtl.data.splits import resolve_splits
+from sermtl.errors import run_main
+from sermtl.training.conf import resolve
+from sermtl.training.experiment import Experiment, Launcher
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train what isn't trained yet; refuse an experiment that was begun with something else."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--expdir", type=Path, required=True, help="exp/<tag>")
+    parser.add_argument("--statsdir", type=Path, required=True, help="of stage 4")
+    parser.add_argument("--tokensdir", type=Path, required=True, help="of stage 3")
+    parser.add_argument("--datadir", type=Path, required=True)
+    parser.add_argument("--fold", default="", help="a fold's name or all")
+    parser.add_argument("--configs", nargs="+", required=True, help="base, recipe, overlays")
+    parser.add_argument("--train_args", default="", help="--name value … on top")
+    parser.add_argument("--ssl_model", default="", help="encoder in place of the configuration's")
+    parser.add_argument("--ngpu", type=int, default=0)
+    parser.add_argument("--num_nodes", type=int, default=1)
+    parser.add_argument("--cmd", default="utils/run.pl")
+    parser.add_argument("--force", choices=["true", "false"], default="false")
+    args = parser.parse_args(argv)
+
+    conf = resolve(args.configs, args.train_args, args.ssl_model)
+    experiments = {
+        split.name: Experiment(
+            args.expdir / split.name, conf, args.statsdir / split.name, args.tokensdir / split.name
+        )
+        for split in resolve_splits(args.datadir, args.fold)
+    }
+    for experiment in experiments.values():
+        experiment.prepare(args.force == "true")
+    for name, experiment in experiments.items():
+        if experiment.is_trained:
+            print(f"{experiment.folder}: already trained")
+            continue
+        print(f"training {name or args.expdir.name}; details in {experiment.folder}/train.log")
+        experiment.train(Launcher(args.cmd, args.ngpu, args.num_nodes))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,43 @@
+"""Changes to the waveform that keep the emotion, for training on small corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import soxr
+from typeguard import typechecked
+
+SAMPLE_RATE = 16_000
+
+
+class Augmentation:
+    """Speed perturbation (Ko et al. 2015) and additive noise.
+
+    Args:
+        speeds: factors, one of which is drawn for each utterance; pitch changes along.
+        noise_snr: lowest and highest signal-to-noise ratio of white noise, dB; empty for none.
+        noise_prob: share of the utterances that get noise.
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        speeds: Sequence[float] = (1.0,),
+        noise_snr: Sequence[float] = (),
+        noise_prob: float = 0.5,
+    ) -> None:
+        if any(speed <= 0 for speed in speeds):
+            raise ValueError(f"speeds must be positive: {speeds}")
+        self.speeds, self.noise_snr, self.noise_prob = speeds, noise_snr, noise_prob
+
+    def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """``(N,)`` float32 to ``(M,)``."""
+        speed = float(random.choice(self.speeds))
+        if speed != 1.0:
+            speech = soxr.resample(speech, SAMPLE_RATE * speed, SAMPLE_RATE, quality="HQ")
+        if self.noise_snr and random.random() < self.noise_prob:
+            snr = random.uniform(*self.noise_snr)
+            power = float(np.square(speech).mean()) / 10 ** (snr / 10)
+            speech = speech + random.normal(0, power**0.5, len(speech)).astype(np.float32)
+        return speech.astype(np.float32)

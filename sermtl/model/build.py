@@ -1,0 +1,66 @@
+"""A model from its configuration, new or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from sermtl.errors import UserError
+from sermtl.model.ser_model import SERModel
+from sermtl.model.ssl_frontend import SSLFrontend
+
+
+def build_model(config: Mapping[str, Any], pretrained: bool = True) -> SERModel:
+    """Build from ``frontend_conf``, ``model_conf``, ``labels`` and ``token_list``.
+
+    Auxiliary tasks without any label in the training data are switched off.
+
+    Args:
+        config: the training configuration.
+        pretrained: load the encoder's weights; false when a checkpoint follows.
+    """
+    labels = config["labels"]
+    model_conf = dict(config["model_conf"])
+    wanted = model_conf.pop("tasks")
+    model_conf["tasks"] = [task for task in wanted if labels["tasks"][task] > 0]
+    frontend = SSLFrontend(**config["frontend_conf"], init=pretrained)
+    return SERModel(
+        frontend,
+        emotions=labels["emotions"],
+        emotion_counts=[labels["counts"]["emotion"].get(e, 0) for e in labels["emotions"]],
+        genders=labels["genders"],
+        speakers=labels["speakers"],
+        tokens=config["token_list"],
+        **model_conf,
+    )
+
+
+def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel, dict[str, Any]]:
+    """A trained model in eval mode and its configuration.
+
+    Args:
+        config_file: ``config.yaml`` of the experiment.
+        weights: a state dict saved by training; loaded without running pickled code.
+
+    Raises:
+        UserError: if a file is missing or weights and configuration don't belong together.
+    """
+    config_file, weights = Path(config_file), Path(weights)
+    for path in (config_file, weights):
+        if not path.exists():
+            raise UserError(f"{path} is missing: has training (stage 5) finished?")
+    with open(config_file, encoding="utf-8") as stream:
+        config = yaml.safe_load(stream)
+    model = build_model(config, pretrained=False)
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if missing or unexpected:
+        raise UserError(
+            f"{weights} doesn't fit {config_file}: missing {missing[:3]}, unexpected "
+            f"{unexpected[:3]} ({len(missing)} and {len(unexpected)} in all)"
+        )
+    return model.eval(), config

@@ -1,0 +1,101 @@
+"""Layered training configurations: each file states only what it changes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sermtl.errors import UserError
+
+
+def resolve(
+    files: Iterable[str | Path], arguments: str = "", ssl_model: str | None = None
+) -> dict[str, Any]:
+    """Later layers win: mappings merge, lists and values replace.
+
+    Args:
+        files: YAML files, the base first.
+        arguments: ``--train_args``, such as ``--max_epoch 3 --model_conf swfc.gamma=1``.
+        ssl_model: the encoder's hub name or folder, in place of the configuration's.
+
+    Raises:
+        UserError: for a file that is missing or no mapping, and for arguments of another form.
+    """
+    conf: dict[str, Any] = {}
+    for file in files:
+        conf = merge(conf, _read(Path(file)))
+    conf = merge(conf, parse_arguments(arguments))
+    if ssl_model:
+        name = str(Path(ssl_model).absolute()) if Path(ssl_model).exists() else ssl_model
+        conf = merge(conf, {"frontend_conf": {"model": name}})
+    return conf
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` laid on ``base``; neither changes."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = merge(merged[key], value)
+        merged[key] = value
+    return merged
+
+
+def parse_arguments(arguments: str) -> dict[str, Any]:
+    """``--key value`` and ``--key a.b=value``, as on an ESPnet command line."""
+    words = shlex.split(arguments)
+    conf: dict[str, Any] = {}
+    if len(words) % 2:
+        raise UserError(f"--train_args takes pairs of --name and value, not: {arguments}")
+    for name, value in zip(words[::2], words[1::2], strict=True):
+        if not name.startswith("--"):
+            raise UserError(f"--train_args: expected --name, found {name!r}")
+        path = [name[2:]]
+        if re.match(r"[\w.]+=", value):
+            inner, value = value.split("=", 1)
+            path += inner.split(".")
+        part: Any = yaml.safe_load(value)
+        for key in reversed(path):
+            part = {key: part}
+        conf = merge(conf, part)
+    return conf
+
+
+def tag(overlays: Iterable[str | Path], arguments: str, ssl_model: str | None) -> str:
+    """The experiment's name: what differs from the recipe's own system, or ``train``."""
+    parts = [Path(overlay).stem for overlay in overlays]
+    parts += [Path(ssl_model).name] if ssl_model else []
+    parts += [arguments] if arguments else []
+    name = re.sub(r"[^\w.=-]+", "_", "_".join(parts).replace("--", "")).strip("_")
+    return name or "train"
+
+
+def dump(conf: Mapping[str, Any]) -> str:
+    """As YAML, keys in the layers' order."""
+    return yaml.safe_dump(dict(conf), sort_keys=False, allow_unicode=True)
+
+
+def difference(old: str, new: str, name: str) -> str:
+    """A unified diff of two texts, empty if they are equal."""
+    lines = difflib.unified_diff(
+        old.splitlines(), new.splitlines(), f"{name} of the experiment", f"{name} now", lineterm=""
+    )
+    return "\n".join(lines)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise UserError(f"there is no configuration {file}")
+    try:
+        conf = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is no YAML: {error}") from error
+    if conf is not None and not isinstance(conf, dict):
+        raise UserError(f"{file} must hold a mapping of option to value")
+    return conf or {}

@@ -1,0 +1,210 @@
+"""The ESPnet task: arguments, data, model and optimiser of multi-task SER."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import float_or_none, str2bool, str_or_none
+
+from sermtl import compat  # noqa: F401  (before anything that imports torchaudio)
+from sermtl.data.augmentation import Augmentation
+from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
+from sermtl.data.preprocessor import SERPreprocessor, collate
+from sermtl.data.tokens import Tokenizer
+from sermtl.model.build import build_model
+from sermtl.model.distributed import world_size
+from sermtl.model.ser_model import SERModel
+from sermtl.training.trainer import SERTrainer
+
+SAMPLE_RATE = 16_000
+DATA_NAMES = ("speech", "emotion", "gender", "speaker", "text")
+
+
+class EpochIterFactory(SequenceIterFactory):
+    """Tells the preprocessor which epoch it is, so that augmentation differs between epochs."""
+
+    def build_iter(self, epoch: int, shuffle: bool | None = None) -> Any:
+        self.dataset.preprocess.epoch = epoch
+        return super().build_iter(epoch, shuffle)
+
+
+class SERTask(AbsTask):
+    """Speech emotion recognition with gender, speaker and ASR beside it."""
+
+    num_optimizers = 1
+    class_choices_list: list = []
+    trainer = SERTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Arguments of the task, and defaults of ESPnet's that suit it."""
+        group = parser.add_argument_group("Multi-task SER")
+        group.add_argument(
+            "--labels", type=str, help="labels.json of stage 4 (a mapping in saved configurations)"
+        )
+        group.add_argument(
+            "--token_dir", type=str_or_none, help="tokenizer of stage 3; none if there is no text"
+        )
+        group.add_argument(
+            "--frontend_conf", action=NestedDictAction, default={}, help="options of SSLFrontend"
+        )
+        group.add_argument(
+            "--model_conf", action=NestedDictAction, default={}, help="options of SERModel"
+        )
+        group.add_argument(
+            "--augment_conf",
+            action=NestedDictAction,
+            default={},
+            help="options of the waveform augmentation in training",
+        )
+        group.add_argument(
+            "--encoder_lr",
+            type=float_or_none,
+            help="learning rate of the encoder; optim_conf's is then the rate of all the rest",
+        )
+        group.add_argument(
+            "--max_batch_seconds",
+            type=float_or_none,
+            help="padded seconds of one process's share of a batch, so that long clips fit",
+        )
+        group.add_argument(
+            "--pair_classes",
+            type=str2bool,
+            default=False,
+            help="compose batches of same-class pairs, which give SWFC its positives",
+        )
+        parser.set_defaults(
+            iterator_type="task",
+            optim="adam",
+            num_att_plot=0,  # only rank 0 would plot, and wait there for the others for ever
+            best_model_criterion=[("valid", "macro_f1", "max")],
+            early_stopping_criterion=("valid", "macro_f1", "max"),
+            val_scheduler_criterion=("valid", "loss"),
+            keep_nbest_models=[5],
+            cudnn_deterministic=False,
+            use_matplotlib=False,
+        )
+
+    @classmethod
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[Collection], tuple[list[str], dict[str, torch.Tensor]]]:
+        """Padding."""
+        return collate
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> SERPreprocessor:
+        """Labels to class numbers, text to tokens; augmentation in training."""
+        labels = _labels(args)
+        return SERPreprocessor(
+            {task: labels[f"{task}s"] for task in ("emotion", "gender", "speaker")},
+            Tokenizer.load(args.token_dir) if args.token_dir else None,
+            Augmentation(**args.augment_conf) if train and args.augment_conf else None,
+            args.seed,
+        )
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """The files of a data dir; unknown labels are in them as ``<unk>``."""
+        return ("speech",) if inference else DATA_NAMES
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> SERModel:
+        """Build the model, and make ``args`` enough to build it again elsewhere."""
+        args.labels = _labels(args)
+        args.token_list = Tokenizer.load(args.token_dir).token_list if args.token_dir else []
+        model = build_model(vars(args))
+        for task, count in args.labels["tasks"].items():
+            if task in args.model_conf["tasks"] and not count:
+                logging.warning(f"no training utterance has a label for {task}: it is off")
+        args.frontend_conf = {**args.frontend_conf, "model": model.frontend.describe()}
+        return model
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: torch.nn.Module
+    ) -> list[torch.optim.Optimizer]:
+        """One optimiser with two groups, encoder and heads, each with its learning rate."""
+        encoder = [p for p in model.frontend.parameters() if p.requires_grad]
+        inside = {id(p) for p in model.frontend.parameters()}
+        heads = [p for p in model.parameters() if p.requires_grad and id(p) not in inside]
+        groups: list[dict[str, Any]] = [{"params": heads}]
+        if encoder:
+            group: dict[str, Any] = {"params": encoder}
+            if args.encoder_lr is not None:
+                group["lr"] = args.encoder_lr
+            groups.append(group)
+        return [optim_classes[args.optim](groups, **args.optim_conf)]
+
+    @classmethod
+    def build_task_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> EpochIterFactory:
+        """Length-bucketed batches, dealt to the ranks.
+
+        In training every rank takes its rows of each global batch; in validation whole batches
+        are dealt, since nothing there is shared between ranks.
+        """
+        ranks = world_size() if iter_options.distributed else 1
+        rank = torch.distributed.get_rank() if ranks > 1 else 0
+        durations = {
+            utt_id: samples / SAMPLE_RATE for utt_id, samples in _shapes(iter_options).items()
+        }
+        classes = None
+        if args.pair_classes and iter_options.train:
+            classes = _column(_path_of("emotion", iter_options))
+        sampler = RankSampler(
+            LengthBucketSampler(
+                durations,
+                iter_options.batch_size,
+                args.max_batch_seconds,
+                ranks if iter_options.train else 1,
+                classes,
+                shuffle=iter_options.train,
+            ),
+            rank,
+            ranks,
+            deal_rows=iter_options.train,
+        )
+        return EpochIterFactory(
+            dataset=cls.build_dataset(args, iter_options),
+            batches=sampler,
+            seed=args.seed,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            num_workers=args.num_workers,
+            collate_fn=iter_options.collate_fn,
+            pin_memory=args.ngpu > 0,
+        )
+
+
+def _labels(args: argparse.Namespace) -> dict[str, Any]:
+    if isinstance(args.labels, str):
+        return json.loads(Path(args.labels).read_text(encoding="utf-8"))
+    return args.labels
+
+
+def _path_of(name: str, iter_options: IteratorOptions) -> str:
+    return next(p for p, n, _ in iter_options.data_path_and_name_and_type if n == name)
+
+
+def _column(path: str) -> dict[str, str]:
+    with open(path, encoding="utf-8") as stream:
+        return dict(line.rstrip("\n").split(maxsplit=1) for line in stream)
+
+
+def _shapes(iter_options: IteratorOptions) -> dict[str, int]:
+    return {k: int(v) for k, v in _column(iter_options.shape_files[0]).items()}

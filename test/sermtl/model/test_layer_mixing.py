@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from sermtl.model.layer_mixing import LayerMixing
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_is_the_weighted_sum_of_the_states(normalize):
+    states = torch.randn(4, 2, 5, 6)
+    mixing = LayerMixing(4, normalize=normalize)
+    torch.nn.init.normal_(mixing.logits)
+    shares = mixing.logits.exp() / mixing.logits.exp().sum()
+    expected = torch.zeros(2, 5, 6)
+    for share, state in zip(shares, states, strict=True):
+        if normalize:
+            mean, var = state.mean(-1, keepdim=True), state.var(-1, keepdim=True, correction=0)
+            state = (state - mean) / (var + 1e-5).sqrt()
+        expected = expected + share * state
+    torch.testing.assert_close(mixing(states), expected)
+    torch.testing.assert_close(mixing.weights(), shares)
+
+
+def test_last_is_the_last_state_and_has_no_parameters():
+    states = torch.randn(4, 2, 5, 6)
+    mixing = LayerMixing(4, mode="last")
+    assert torch.equal(mixing(states), states[-1])
+    assert list(mixing.parameters()) == []
+    assert mixing.weights().tolist() == [0, 0, 0, 1]
+
+
+def test_refuses_other_modes():
+    with pytest.raises(ValueError, match="learnable or last"):
+        LayerMixing(4, mode="first")

@@ -1,0 +1,191 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny import COUNTS, EMOTIONS, GENDERS, SPEAKERS, TASK_SUBSETS, TOKENS, batch, ser_model
+
+
+def names(tasks):
+    return "+".join(["emotion", *tasks])
+
+
+@pytest.mark.parametrize("tasks", TASK_SUBSETS, ids=names)
+@pytest.mark.parametrize("beta", [0.0, 0.3])
+@pytest.mark.parametrize("co_attention", [False, True])
+def test_every_trainable_parameter_receives_a_gradient(tasks, beta, co_attention):
+    torch.manual_seed(0)
+    model = ser_model(tasks=tasks, beta=beta, co_attention=co_attention).train()
+    loss, _, _ = model(**batch(8))
+    loss.backward()
+    without = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert without == []
+    dead = [n for n, p in model.named_parameters() if p.requires_grad and not p.grad.any()]
+    assert dead == []
+
+
+@pytest.mark.parametrize("tasks", TASK_SUBSETS, ids=names)
+def test_loss_weights_add_up(tasks):
+    model = ser_model(tasks=tasks, alpha=0.2, beta=0.3)
+    weights = dict(model.loss_weights)
+    assert weights.pop("swfc") == 0.3
+    assert set(weights) == {"emotion", *tasks}
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert all(weights[task] == 0.2 for task in tasks)
+
+
+@pytest.mark.parametrize("tasks", TASK_SUBSETS, ids=names)
+def test_loss_is_equation_one_over_the_labelled_utterances(tasks):
+    torch.manual_seed(0)
+    model = ser_model(tasks=tasks, alpha=0.2, beta=0.3).train()
+    data = batch(6)
+    loss, stats, weight = model(**data)
+
+    outputs = model.outputs(data["speech"], data["speech_lengths"])
+    parts = {"emotion": F.cross_entropy(outputs.logits["emotion"], data["emotion"])}
+    for task in ("gender", "speaker"):
+        if task in tasks:
+            known = data[task] >= 0
+            parts[task] = F.cross_entropy(outputs.logits[task][known], data[task][known])
+    if "asr" in tasks:
+        spoken = [i for i in range(6) if data["text_lengths"][i]]
+        losses = []
+        for i in spoken:
+            frames, tokens = int(outputs.lengths[i]), int(data["text_lengths"][i])
+            log_p = outputs.logits["asr"][i, :frames].log_softmax(-1)
+            losses.append(
+                F.ctc_loss(
+                    log_p[:, None],
+                    data["text"][i : i + 1, :tokens],
+                    torch.tensor([frames]),
+                    torch.tensor([tokens]),
+                    reduction="sum",
+                )
+                / tokens
+            )
+        parts["asr"] = sum(losses) / len(losses)
+    model.swfc.queue_labels.fill_(-1)  # the first forward pass filled it
+    parts["swfc"] = model.swfc(outputs.pooled, data["emotion"])
+    expected = (1 - 0.2 * len(tasks)) * parts["emotion"] + 0.3 * parts["swfc"]
+    expected = expected + 0.2 * sum(parts[task] for task in tasks)
+    torch.testing.assert_close(loss, expected)
+    assert weight == 1
+    for task, value in parts.items():
+        torch.testing.assert_close(stats[f"loss_{task}"], value.detach())
+
+
+def test_a_batch_without_a_tasks_labels_keeps_its_head_in_the_graph():
+    model = ser_model().train()
+    data = batch(4)
+    data["gender"].fill_(-1)
+    data["text_lengths"].fill_(0)
+    loss, stats, _ = model(**data)
+    loss.backward()
+    assert loss.isfinite()
+    assert stats["loss_gender"].isnan() and stats["loss_asr"].isnan()
+    assert all(p.grad is not None for p in model.branches["gender"].classifier.parameters())
+    assert not model.branches["gender"].classifier.weight.grad.any()
+
+
+def test_transcripts_with_too_few_frames_are_masked_and_counted():
+    model = ser_model().train()
+    data = batch(3)
+    data["speech_lengths"][2] = 800  # two frames
+    data["text"] = torch.tensor([[2, 3, -1], [-1, -1, -1], [4, 4, 3]])
+    data["text_lengths"] = torch.tensor([2, 0, 3])
+    loss, stats, _ = model(**data)
+    assert loss.isfinite()
+    assert stats["ctc_skipped"] == 1
+    # Two equal tokens need a blank between: three frames, not two.
+    data["text"], data["text_lengths"] = (
+        torch.tensor([[2, 2]]).repeat(3, 1),
+        torch.tensor([2, 2, 2]),
+    )
+    assert model(**data)[1]["ctc_skipped"] == 1
+
+
+def test_one_at_a_time_equals_a_padded_batch():
+    model = ser_model().eval()
+    data = batch(4)
+    together = model.outputs(data["speech"], data["speech_lengths"])
+    for i, length in enumerate(data["speech_lengths"].tolist()):
+        alone = model.outputs(data["speech"][i : i + 1, :length], torch.tensor([length]))
+        torch.testing.assert_close(alone.pooled[0], together.pooled[i], atol=1e-5, rtol=1e-4)
+        frames = int(alone.lengths[0])
+        for task, logits in alone.logits.items():
+            other = together.logits[task][i]
+            if task == "asr":
+                other = other[:frames]
+            torch.testing.assert_close(logits[0], other, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            alone.task_weights[0], together.task_weights[i], atol=1e-5, rtol=1e-4
+        )
+
+
+def test_output_shapes():
+    model = ser_model().eval()
+    outputs = model.outputs(batch(4)["speech"], batch(4)["speech_lengths"])
+    frames = int(outputs.lengths.max())
+    assert outputs.pooled.shape == (4, 32)
+    assert outputs.speaker_embedding.shape == (4, 8)
+    assert outputs.task_weights.shape == (4, 3)
+    torch.testing.assert_close(outputs.task_weights.sum(1), torch.ones(4))
+    shapes = {task: tuple(logits.shape) for task, logits in outputs.logits.items()}
+    assert shapes == {
+        "emotion": (4, len(EMOTIONS)),
+        "gender": (4, len(GENDERS)),
+        "speaker": (4, len(SPEAKERS)),
+        "asr": (4, frames, len(TOKENS)),
+    }
+
+
+def test_balanced_weighting_is_that_of_scikit_learn():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = [i for i, count in enumerate(COUNTS) for _ in range(count)]
+    expected = compute_class_weight("balanced", classes=np.arange(len(COUNTS)), y=labels)
+    model = ser_model(class_weighting="balanced")
+    assert model.emotion_weights.tolist() == pytest.approx(expected.tolist())
+    assert ser_model().emotion_weights.tolist() == [1] * len(COUNTS)
+
+
+def test_bfloat16_keeps_losses_in_float32_and_near():
+    torch.manual_seed(0)
+    model = ser_model().train()
+    data = batch(4)
+    full, _, _ = model(**data)
+    model.swfc.queue_labels.fill_(-1)
+    model.dtype = torch.bfloat16
+    half, stats, _ = model(**data)
+    half.backward()
+    assert half.dtype == torch.float32
+    assert all(value.dtype == torch.float32 for value in stats.values())
+    assert half.item() == pytest.approx(full.item(), rel=0.05)
+
+
+def test_ser_only_has_nothing_else():
+    model = ser_model(tasks=[], beta=0.0)
+    assert set(model.branches) == {"emotion"}
+    assert model.co_attention is None and model.swfc is None
+    outputs = model.outputs(batch(2)["speech"], batch(2)["speech_lengths"])
+    assert outputs.task_weights is None and outputs.speaker_embedding is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tasks": ["age"]}, {"alpha": 0.4}, {"alpha": -0.1}, {"class_weighting": "some"}],
+)
+def test_refuses_options_without_sense(options):
+    with pytest.raises(ValueError, match=r"tasks|alpha|class_weighting"):
+        ser_model(**options)
+
+
+def test_accuracies_are_over_labelled_utterances():
+    model = ser_model().eval()
+    data = batch(6)
+    _, stats, _ = model(**data)
+    logits = model.outputs(data["speech"], data["speech_lengths"]).logits["gender"]
+    known = data["gender"] >= 0
+    right = (logits.argmax(-1) == data["gender"])[known].float().mean()
+    assert math.isclose(float(stats["acc_gender"]), float(right), rel_tol=1e-6)
