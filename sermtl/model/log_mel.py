@@ -40,7 +40,9 @@ class LogMel(nn.Module):
             mel_scale="slaney",
         )
         self.max_samples = max_samples
-        self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+        # On the CPU also where weights are built without memory: no checkpoint brings these.
+        window = torch.hann_window(WINDOW, device="cpu")
+        self.register_buffer("window", window, persistent=False)
         self.register_buffer("filters", torch.from_numpy(filters).float(), persistent=False)
 
     @staticmethod

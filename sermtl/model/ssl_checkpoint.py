@@ -178,10 +178,10 @@ def load_weights(
     source: str,
     unused: Sequence[str] = (),
 ) -> None:
-    """Copy a checkpoint's tensors into ``module``, as fp32; tensors of other parts are ignored.
+    """Give ``module`` a checkpoint's tensors, as fp32; tensors of other parts are ignored.
 
     Args:
-        module: transformers' encoder.
+        module: transformers' encoder; its own tensors may be on the meta device.
         prefixes: where its tensors may sit in the checkpoint; the first that occurs is taken.
         source: what error messages call the checkpoint.
         unused: tensors of ``module`` that never act, so that a checkpoint may lack them.
@@ -202,7 +202,7 @@ def load_weights(
     own = module.state_dict()
     for name in unused:
         if name in own:
-            found.setdefault(name, own[name])
+            found.setdefault(name, torch.zeros_like(own[name], device="cpu"))
     missing = [name for name in own if name not in found]
     if missing:
         raise UserError(f"{source}: weights missing: {', '.join(missing)}")
@@ -213,4 +213,5 @@ def load_weights(
     ]
     if wrong:
         raise UserError(f"{source}: weights don't fit its config.json: {', '.join(wrong)}")
-    module.load_state_dict({name: found[name] for name in own})
+    floats = {n: t.float() if t.is_floating_point() else t for n, t in found.items() if n in own}
+    module.load_state_dict(floats, assign=True)

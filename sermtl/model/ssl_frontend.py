@@ -41,7 +41,7 @@ class SSLFrontend(AbsFrontend):
             pretrained weights, ``none`` for random ones.
         freeze_layers: freeze also everything below this many transformer layers, and them.
         spec_augment: mask spans of time and channels in training, by the config's ``mask_*``.
-        init: false to leave the weights random, because a checkpoint is loaded over them.
+        init: false to leave the weights NaN, because a checkpoint is loaded over them.
         gradient_checkpointing: recompute trained layers in the backward pass, to save memory.
 
     Raises:
@@ -85,8 +85,11 @@ class SSLFrontend(AbsFrontend):
         config.apply_spec_augment = spec_augment
 
         family = WhisperSpeechEncoder if config.model_type == "whisper" else Wav2Vec2Family
+        random = init and not named
         try:
-            self.encoder = family(config, spec_augment=spec_augment)
+            # Random numbers that weights will replace take seconds in a large model.
+            with torch.device("cpu" if random else "meta"):
+                self.encoder = family(config, spec_augment=spec_augment)
         except ValueError as error:  # sizes that don't go together
             raise UserError(f"{source}: {error}") from error
         if named and init:
@@ -97,8 +100,12 @@ class SSLFrontend(AbsFrontend):
                 source,
                 unused=() if spec_augment else ("masked_spec_embed",),
             )
+        elif not init:
+            self.encoder.model.to_empty(device="cpu")
+            for parameter in self.encoder.model.parameters():
+                parameter.data.fill_(torch.nan)
         if freeze is None:
-            freeze = "cnn" if named or not init or freeze_layers else "none"
+            freeze = "none" if random and not freeze_layers else "cnn"
         self._frozen = self._freeze(freeze, freeze_layers)
         if gradient_checkpointing and freeze != "all":
             self.encoder.checkpoint_from = freeze_layers

@@ -219,6 +219,7 @@ def test_description_rebuilds_the_model(config):
     rebuilt = SSLFrontend(description, init=False).eval()
     assert rebuilt.normalize is False
     assert rebuilt.describe() == description
+    assert all(p.isnan().all() for p in rebuilt.parameters())  # until weights are loaded
     rebuilt.load_state_dict(frontend.state_dict())
     batch = clips(5000, 3000)
     assert torch.equal(rebuilt.encode(*batch)[0], frontend.encode(*batch)[0])

@@ -149,6 +149,11 @@ def test_real_encoder(shared):
     assert (frontend.num_states, frontend.output_size()) == (5, 384)
     assert frontend.normalize is False
     assert {p.dtype for p in frontend.parameters()} == {torch.float32}
+    frozen = {n for n, p in frontend.encoder.model.named_parameters() if not p.requires_grad}
+    assert frozen == {
+        *("conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"),
+        "embed_positions.weight",
+    }
 
     soundfile = pytest.importorskip("soundfile")
     clips = sorted((shared / "corpora" / "ravdess" / "Actor_01").iterdir())[:2]
