@@ -9,9 +9,9 @@ import numpy as np
 from espnet2.samplers.abs_sampler import AbsSampler
 from typeguard import typechecked
 
-# Utterances are sorted by length within pools of this many batches: wide enough for little
-# padding, narrow enough for batches that differ between epochs.
-POOL_BATCHES = 32
+# Utterances are sorted by their lengths times a random factor of at most this or its inverse:
+# close enough for little padding, loose enough for batches that differ between epochs.
+JITTER = 1.15
 
 
 class LengthBucketSampler(AbsSampler):
@@ -62,12 +62,10 @@ class LengthBucketSampler(AbsSampler):
             return self._batches(sorted(self.durations, key=lambda u: (self.durations[u], u)))
         random = np.random.RandomState(seed % 2**32)
         units = self._units(random)
-        pool = POOL_BATCHES * self.batch_size // max(len(unit) for unit in units)
-        ordered: list[str] = []
-        for start in range(0, len(units), pool):
-            by_length = sorted(units[start : start + pool], key=self._longest)
-            ordered += [utterance for unit in by_length for utterance in unit]
-        batches = self._batches(ordered)
+        factors = JITTER ** random.uniform(-1, 1, len(units))
+        keys = [self._longest(unit) * factor for unit, factor in zip(units, factors, strict=True)]
+        by_length = sorted(range(len(units)), key=keys.__getitem__)
+        batches = self._batches([name for i in by_length for name in units[i]])
         random.shuffle(batches)
         return batches
 

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
@@ -41,7 +41,7 @@ class SERTask(AbsTask):
     """Speech emotion recognition with gender, speaker and ASR beside it."""
 
     num_optimizers = 1
-    class_choices_list: list = []
+    class_choices_list: ClassVar[list] = []
     trainer = SERTrainer
 
     @classmethod

@@ -203,7 +203,7 @@ class SERTrainer(Trainer):
         reporter: Reporter,
         options: TrainerOptions,
     ) -> None:
-        """Weights of the epoch first, then the checkpoint that tells of it, then what's outlived."""
+        """Weights of the epoch, then the checkpoint that tells of it; then outlived ones go."""
         epoch = reporter.get_epoch()
         weights = model.state_dict()
         checkpoint.save(folder / f"{epoch}epoch.pth", weights)
