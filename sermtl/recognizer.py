@@ -112,7 +112,9 @@ class EmotionRecognizer:
             texts = [self.tokenizer.decode(row) for row in tokens]
         predictions = []
         for i in range(len(clips)):
-            scores = dict(zip(self.model.emotions, probabilities["emotion"][i].tolist()))
+            scores = dict(
+                zip(self.model.emotions, probabilities["emotion"][i].tolist(), strict=True)
+            )
             gender, gender_score = _best(probabilities, "gender", self.model.genders, i)
             speaker, speaker_score = _best(probabilities, "speaker", self.model.speakers, i)
             predictions.append(
@@ -126,7 +128,7 @@ class EmotionRecognizer:
                     speaker_embedding=None if embeddings is None else embeddings[i],
                     task_weights=None
                     if weights is None
-                    else dict(zip(self.model.tasks, weights[i].tolist())),
+                    else dict(zip(self.model.tasks, weights[i].tolist(), strict=True)),
                     transcript=None if texts is None else texts[i],
                 )
             )

@@ -99,8 +99,8 @@ def metrics(model: SERModel, rows: dict[str, Row]) -> dict[str, float]:
             result[f"acc_{task}"] = float((pairs[:, 0] == pairs[:, 1]).mean())
     spoken = [row.tokens for row in ordered if row.tokens is not None]
     if spoken:
-        as_words = [
+        references, hypotheses = (
             [" ".join(map(str, tokens)) for tokens in side] for side in zip(*spoken, strict=True)
-        ]
-        result["token_error_rate"] = float(jiwer.wer(*as_words))
+        )
+        result["token_error_rate"] = float(jiwer.wer(references, hypotheses))
     return result

@@ -27,7 +27,7 @@ def setups(draw):
 def test_every_utterance_once_within_limits_on_every_rank(setup, seed):
     sampler = LengthBucketSampler(**setup)
     batches = sampler.generate(seed)
-    assert Counter(u for batch in batches for u in batch) == Counter(setup["durations"])
+    assert Counter(u for batch in batches for u in batch) == Counter(list(setup["durations"]))
     world = setup["world_size"]
     limit = setup["max_seconds"] or float("inf")
     for batch in batches:
@@ -41,7 +41,9 @@ def test_every_utterance_once_within_limits_on_every_rank(setup, seed):
         RankSampler(sampler, rank, world, deal_rows=True).generate(seed) for rank in range(world)
     ]
     assert len({len(part) for part in parts}) == 1
-    assert Counter(u for part in parts for b in part for u in b) == Counter(setup["durations"])
+    assert Counter(u for part in parts for b in part for u in b) == Counter(
+        list(setup["durations"])
+    )
 
 
 DURATIONS = {f"u{i:03d}": 1 + (i * 37 % 100) / 10 for i in range(200)}
@@ -51,8 +53,8 @@ def test_epochs_differ_and_seeds_repeat():
     sampler = LengthBucketSampler(DURATIONS, 16)
     assert sampler.generate(1) == sampler.generate(1)
     assert sampler.generate(1) != sampler.generate(2)
-    first = {frozenset(batch) for batch in sampler.generate(1)}
-    assert first.isdisjoint({frozenset(batch) for batch in sampler.generate(2)}) is not False
+    first, second = ({frozenset(b) for b in sampler.generate(seed)} for seed in (1, 2))
+    assert len(first & second) <= 1
 
 
 def test_padding_is_little():
