@@ -141,5 +141,5 @@ if begin 7 "$skip_eval" "scoring"; then
 fi
 
 if begin 8 false "packing"; then
-    python -m sermtl.bin.pack --expdir "$exp" --name "${recipe}_$train_tag"
+    python -m sermtl.bin.pack --expdir "$exp" --fold "$fold" --name "${recipe}_$train_tag"
 fi

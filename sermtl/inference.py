@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -42,13 +42,15 @@ def row(utt_id: str, prediction: Any) -> dict[str, object]:
     return values
 
 
-def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    """Rows with the same keys as CSV."""
-    rows = list(rows)
-    with atomic_write(path) as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def write_table(target: Path | TextIO, rows: Sequence[Mapping[str, object]]) -> None:
+    """Rows with the same keys as CSV, to a file or an open stream."""
+    if isinstance(target, Path):
+        with atomic_write(target) as stream:
+            write_table(stream, rows)
+        return
+    writer = csv.DictWriter(target, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def merge(folder: Path, shards: int, ids: Sequence[str]) -> list[Path]:

@@ -17,6 +17,7 @@ from sermtl.errors import UserError
 from sermtl.model.build import load_trained
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
+from sermtl.packing import CONFIG, WEIGHTS, unpacked
 
 DEFAULT_WEIGHTS = "valid.macro_f1.ave.pth"
 
@@ -53,21 +54,25 @@ class EmotionRecognizer:
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, device: str = "cpu", weights: str = DEFAULT_WEIGHTS
+        cls, source: str | Path, device: str = "cpu", weights: str = DEFAULT_WEIGHTS
     ) -> EmotionRecognizer:
-        """Load an experiment folder.
+        """Load an experiment, or a packed model.
 
         Args:
-            folder: ``exp/<tag>``, or ``exp/<tag>/fold<K>`` of an experiment with folds.
+            source: ``exp/<tag>``, ``exp/<tag>/fold<K>`` of an experiment with folds, a packed
+                folder or archive (stage 8), or its name on the Hugging Face hub.
             device: ``cpu``, ``cuda``, ``cuda:1`` …
-            weights: which of the folder's weights.
+            weights: which of an experiment's weights.
 
         Raises:
-            UserError: if the folder holds no trained model.
+            UserError: if there is no trained model.
         """
-        folder = Path(folder)
-        model, config = load_trained(folder / "config.yaml", folder / weights)
-        tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
+        with unpacked(source) as folder:
+            if (folder / CONFIG).exists():
+                model, config = load_trained(folder / CONFIG, folder / WEIGHTS)
+            else:
+                model, config = load_trained(folder / "config.yaml", folder / weights)
+            tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
         return cls(model.to(device), tokenizer)
 
     def __call__(self, audio: Audio) -> Prediction:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors.torch import load_file
 
 from sermtl.errors import UserError
 from sermtl.model.ser_model import SERModel
@@ -43,8 +44,8 @@ def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel
     """A trained model in eval mode and its configuration.
 
     Args:
-        config_file: ``config.yaml`` of the experiment.
-        weights: a state dict saved by training; loaded without running pickled code.
+        config_file: ``config.yaml`` of an experiment, or ``config.json`` of a packed model.
+        weights: a state dict saved by training, or safetensors; no pickled code is run.
 
     Raises:
         UserError: if a file is missing or weights and configuration don't belong together.
@@ -56,7 +57,10 @@ def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel
     with open(config_file, encoding="utf-8") as stream:
         config = yaml.safe_load(stream)
     model = build_model(config, pretrained=False)
-    state = torch.load(weights, map_location="cpu", weights_only=True)
+    if weights.suffix == ".safetensors":
+        state = load_file(weights)
+    else:
+        state = torch.load(weights, map_location="cpu", weights_only=True)
     missing, unexpected = model.load_state_dict(state, strict=False)
     if missing or unexpected:
         raise UserError(

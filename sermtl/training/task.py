@@ -11,11 +11,10 @@ from typing import Any, ClassVar
 
 import torch
 from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
-from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
 
-from sermtl import compat  # noqa: F401  (before anything that imports torchaudio)
+from sermtl.compat import AbsTask, IteratorOptions, optim_classes
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
 from sermtl.data.preprocessor import SERPreprocessor, collate

@@ -1,0 +1,109 @@
+"""Stage 1: read a corpus, write validated data dirs, dump the audio at 16 kHz."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from sermtl.corpora import load_corpus
+from sermtl.data.datadir import LABEL_FILES, label_columns, write_column, write_data_dir
+from sermtl.data.dump import dump_audio, stamp
+from sermtl.data.labels import load_labels
+from sermtl.data.splits import write_folds
+from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
+from sermtl.errors import UserError, run_main
+from sermtl.stage import Stage
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prepare every set of the recipe whose corpus or options changed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--labels", type=Path, help="labels.yaml of the recipe")
+    parser.add_argument("--datadir", type=Path, required=True)
+    parser.add_argument("--dumpdir", type=Path, required=True)
+    parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="parallel processes")
+    parser.add_argument("--max_unreadable", type=float, default=0.01, help="share of the clips")
+    parser.add_argument("--force", choices=["true", "false"], default="false")
+    parser.add_argument("--corpus_args", nargs="*", default=[], metavar="NAME=VALUE")
+    args = parser.parse_args(argv)
+
+    options = dict(pair.split("=", 1) for pair in args.corpus_args)
+    labels = load_labels(args.labels) if args.labels else None
+    corpus = load_corpus(args.recipe, labels, args.datadir, options)
+    for note in corpus.notes:
+        print(f"note: {note}")
+    sets = _sets(corpus)
+    for folder in (args.datadir, args.dumpdir):
+        for old in sorted(folder.glob("*/wav.scp")):
+            if old.parent.name not in sets:
+                print(f"note: {old.parent} is no set of the corpus any more: removed")
+                shutil.rmtree(old.parent)
+    for name, utterances in sets.items():
+        _prepare(name, utterances, args)
+    write_folds(args.datadir, corpus.folds)
+
+
+def _sets(corpus: Corpus) -> dict[str, list[Utterance]]:
+    """Utterances by set, after checking what files can't say."""
+    sets: dict[str, list[Utterance]] = defaultdict(list)
+    seen: dict[str, Utterance] = {}
+    for u in corpus.utterances:
+        if u.id in seen:
+            raise UserError(f"utterance id {u.id} stands for {seen[u.id].audio} and {u.audio}")
+        seen[u.id] = u
+        sets[u.split].append(u)
+    if not sets:
+        raise UserError("the corpus has no utterances")
+    return dict(sets)
+
+
+def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -> None:
+    data, dump = args.datadir / name, args.dumpdir / name
+    ordered = sorted(utterances, key=lambda u: u.id)
+    record = [[u.id, u.audio, u.start, u.end, stamp(u.audio)] for u in ordered]
+    columns = label_columns(utterances)
+    stage = Stage(
+        dump / "prepared.json",
+        {"utterances": record, "labels": columns, "max_unreadable": args.max_unreadable},
+    )
+    if stage.is_done() and args.force != "true":
+        print(f"{name}: done")
+        return
+    if args.force == "true":
+        for marker in dump.glob("wav.*.done.json"):
+            marker.unlink()
+    dumped = dump_audio(utterances, dump, args.nj, args.max_unreadable)
+    readable = dumped.places.keys()
+    columns = {file: {u: v for u, v in c.items() if u in readable} for file, c in columns.items()}
+    columns["utt2dur"] = {u: f"{n / 16_000:.3f}" for u, n in dumped.samples.items()}
+    originals = {u.id: str(Path(u.audio).absolute()) for u in utterances if u.id in readable}
+    write_data_dir(data, {"wav.scp": originals, **columns})
+    write_data_dir(dump, {"wav.scp": dumped.places, **columns})
+    write_column(dump / "utt2num_samples", {u: str(n) for u, n in dumped.samples.items()})
+    # Stage 2 rewrites the dump's text, so that file is not this stage's output to watch.
+    files = [data / file for file in ("wav.scp", *LABEL_FILES, "utt2dur", "spk2utt")]
+    stage.finish([*files, dump / "wav.scp", dump / "utt2num_samples"])
+    print(_summary(name, columns, dumped.unreadable))
+
+
+def _summary(name: str, columns: dict[str, dict[str, str]], unreadable: dict[str, str]) -> str:
+    hours = sum(map(float, columns["utt2dur"].values())) / 3600
+    known = {
+        file: sum(value != UNKNOWN for value in columns[file].values()) for file in LABEL_FILES
+    }
+    speakers = len(Counter(columns["utt2spk"].values()).keys() - {UNKNOWN})
+    text = (
+        f"{name}: {len(columns['utt2dur'])} utterances, {hours:.2f} h, {speakers} speakers; "
+        f"labelled: emotion {known['utt2emo']}, gender {known['utt2gender']}, "
+        f"speaker {known['utt2spk']}, text {known['text']}"
+    )
+    return text + (f"; {len(unreadable)} unreadable, left out" if unreadable else "")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,73 @@
+"""Stage 4: merge each run's sets and count labels, lengths and speakers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from sermtl.data.datadir import FILES, write_column
+from sermtl.data.labels import load_labels
+from sermtl.data.splits import Run, resolve_splits
+from sermtl.data.statistics import label_statistics, merged, switch_off_trivial, table
+from sermtl.data.utterance import UNKNOWN
+from sermtl.errors import UserError, run_main
+from sermtl.files import atomic_write
+from sermtl.stage import Stage
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write ``<statsdir>[/fold<K>]/{train,valid}/`` and ``labels.json`` where inputs changed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dumpdir", type=Path, required=True)
+    parser.add_argument("--datadir", type=Path, required=True)
+    parser.add_argument("--statsdir", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, help="labels.yaml (default: the labels that occur)")
+    parser.add_argument("--train_set", default="")
+    parser.add_argument("--valid_set", default="")
+    parser.add_argument("--fold", default="")
+    parser.add_argument("--force", choices=["true", "false"], default="false")
+    args = parser.parse_args(argv)
+    classes = list(load_labels(args.labels).classes) if args.labels else None
+    for run in resolve_splits(args.datadir, args.fold, args.train_set, args.valid_set):
+        _count(run, classes, args)
+
+
+def _count(run: Run, classes: list[str] | None, args: argparse.Namespace) -> None:
+    target = args.statsdir / run.name
+    inputs = [
+        args.dumpdir / name / file
+        for name in (*run.train, *run.valid)
+        for file in (*FILES, "utt2num_samples")
+    ]
+    stage = Stage(
+        target / "done.json",
+        {"classes": classes, "train": run.train, "valid": run.valid},
+        inputs,
+    )
+    title = run.name or " ".join(run.train)
+    if stage.is_done() and args.force != "true":
+        print(f"{title}: done")
+        return
+    parts = {"train": merged(args.dumpdir, run.train), "valid": merged(args.dumpdir, run.valid)}
+    labels = label_statistics(run, parts["train"], classes)
+    if set(parts["valid"]["utt2emo"].values()) <= {UNKNOWN}:
+        raise UserError(f"no utterance of {' '.join(run.valid)} has an emotion label to select by")
+    notes = switch_off_trivial(labels)
+    written = [target / "labels.json"]
+    for part, columns in parts.items():
+        for file, values in columns.items():
+            write_column(target / part / file, values)
+            written.append(target / part / file)
+    with atomic_write(target / "labels.json") as stream:
+        json.dump(labels, stream, indent=1, ensure_ascii=False)
+    stage.finish(written)
+    print(f"{title}: {labels['seconds'] / 3600:.2f} h, {len(labels['speakers'])} speakers")
+    print(table(labels, parts["valid"]))
+    for note in notes:
+        print(f"  {note}")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,128 @@
+"""Audio of any format to 16 kHz mono, and the dump that training reads."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import kaldiio
+import numpy as np
+import soundfile
+import soxr
+
+from sermtl.data.datadir import read_column
+from sermtl.errors import UserError
+
+SAMPLE_RATE = 16_000
+MIN_SAMPLES = 400  # one frame of the encoders
+FULL_SCALE = 32_768
+
+
+def read_audio(
+    source: str | Path | BinaryIO, start: float | None = None, end: float | None = None
+) -> np.ndarray:
+    """Samples ``(N,)`` float32 at 16 kHz, channels averaged.
+
+    Args:
+        source: a file that soundfile reads, or a video that ffmpeg reads.
+        start, end: seconds; the stretch to read.
+
+    Raises:
+        UserError: if the file can't be read or has no such stretch.
+    """
+    try:
+        with soundfile.SoundFile(source) as file:
+            rate = file.samplerate
+            first = round((start or 0.0) * rate)
+            last = file.frames if end is None else round(end * rate)
+            if not 0 <= first <= last or last > file.frames + rate // 100:
+                raise UserError(
+                    f"{source}: no stretch from {start} to {end} s in {file.frames / rate:.2f} s"
+                )
+            file.seek(first)
+            samples = file.read(last - first, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        if not isinstance(source, str | Path) or not Path(source).is_file():
+            raise UserError(f"{source}: {error}") from error
+        samples, rate = _decode(Path(source), start, end, error), SAMPLE_RATE
+    return to_mono_16k(samples, rate)
+
+
+def to_mono_16k(samples: np.ndarray, rate: int) -> np.ndarray:
+    """``(N,)`` or ``(N, channels)`` at any rate in Hz to ``(M,)`` float32 at 16 kHz.
+
+    Integers are taken as fractions of their full scale.
+    """
+    samples = np.asarray(samples)
+    if samples.dtype.kind == "i":
+        samples = samples / (np.iinfo(samples.dtype).max + 1)
+    samples = samples.astype(np.float32)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=1)
+    if rate != SAMPLE_RATE:
+        samples = soxr.resample(samples, rate, SAMPLE_RATE, quality="HQ")
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """``(N,)`` float32 to 16 bit; a clip beyond full scale is scaled down as a whole, not clipped.
+
+    Raises:
+        UserError: for NaN or infinite samples, and clips too short for the encoders.
+    """
+    if len(samples) < MIN_SAMPLES:
+        raise UserError(f"only {len(samples)} samples at 16 kHz, at least {MIN_SAMPLES} are needed")
+    peak = float(np.abs(samples).max())
+    if not np.isfinite(peak):
+        raise UserError("samples that are not finite numbers")
+    scale = (FULL_SCALE - 1) / max(1.0, peak)
+    return np.round(samples * scale).astype(np.int16)
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A dumped set, opened for reading."""
+
+    ids: list[str]
+    paths: dict[str, str]  # id -> place in an archive
+    lengths: list[int]  # samples, in the order of `ids`
+
+    def samples(self, utt_id: str) -> np.ndarray:
+        """``(N,)`` float32 at 16 kHz."""
+        _, samples = kaldiio.load_mat(self.paths[utt_id])
+        return samples.astype(np.float32) / FULL_SCALE
+
+
+def read_dump(folder: str | Path) -> Dump:
+    """Open ``dump/<set>``."""
+    folder = Path(folder)
+    paths = read_column(folder / "wav.scp")
+    lengths = read_column(folder / "utt2num_samples")
+    return Dump(list(paths), paths, [int(lengths[utt_id]) for utt_id in paths])
+
+
+def _decode(path: Path, start: float | None, end: float | None, reason: Exception) -> np.ndarray:
+    """What soundfile can't read, through ffmpeg: ``(N,)`` at 16 kHz."""
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        try:
+            import imageio_ffmpeg
+        except ImportError:
+            raise UserError(
+                f"{path}: {reason}. If it is a video, install ffmpeg or imageio-ffmpeg"
+            ) from reason
+        ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    command = [ffmpeg, "-nostdin", "-loglevel", "error"]
+    command += ["-ss", str(start)] if start else []
+    command += ["-i", f"file:{path}"]
+    command += ["-t", str(end - (start or 0.0))] if end is not None else []
+    command += ["-vn", "-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE), "-"]
+    done = subprocess.run(command, capture_output=True)
+    if done.returncode or not done.stdout:
+        lines: Sequence[str] = done.stderr.decode(errors="replace").strip().splitlines()
+        raise UserError(f"{path}: neither audio nor video ({lines[-1] if lines else reason})")
+    return np.frombuffer(done.stdout, dtype="<i2")

@@ -1,0 +1,143 @@
+"""Kaldi-style data dirs: one file per kind of label, all with the same sorted utterance ids."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sermtl.data.utterance import UNKNOWN, Utterance
+from sermtl.errors import UserError
+from sermtl.files import atomic_write
+
+# Never a file `utt2category`: ESPnet picks that up by its name and composes batches of one class.
+LABEL_FILES = ("utt2spk", "utt2emo", "utt2gender", "text")
+FILES = ("wav.scp", *LABEL_FILES, "utt2dur")
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """The columns of a data dir, each by utterance id."""
+
+    columns: dict[str, dict[str, str]]  # file name -> id -> value
+
+    @property
+    def ids(self) -> list[str]:
+        """Utterance ids in order."""
+        return list(self.columns["wav.scp"])
+
+    def seconds(self) -> float:
+        """Total duration."""
+        return sum(float(value) for value in self.columns["utt2dur"].values())
+
+
+def read_column(path: str | Path) -> dict[str, str]:
+    """One file: utterance id, a space, and the value, which may hold spaces.
+
+    Raises:
+        UserError: naming file and line, for Windows line ends, empty lines, missing values, and
+            ids that repeat or aren't sorted.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run the stage before first") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+    values: dict[str, str] = {}
+    previous = ""
+    lines = content.split("\n")
+    if lines[-1]:
+        raise UserError(f"{path}:{len(lines)}: the last line has no line end; is the file cut off?")
+    for number, line in enumerate(lines[:-1], 1):
+        where = f"{path}:{number}"
+        if line.endswith("\r"):
+            raise UserError(f"{where}: Windows line end; convert the file, e.g. with dos2unix")
+        utt_id, _, value = line.partition(" ")
+        if not utt_id:
+            raise UserError(f"{where}: empty line or no utterance id")
+        if not value.strip():
+            raise UserError(f"{where}: {utt_id} has no value (write {UNKNOWN} for unknown)")
+        if utt_id in values:
+            raise UserError(f"{where}: {utt_id} appears twice")
+        if utt_id < previous:
+            raise UserError(f"{where}: not sorted, {utt_id} after {previous} (sort with LC_ALL=C)")
+        values[utt_id] = value.strip()
+        previous = utt_id
+    return values
+
+
+def read_data_dir(folder: str | Path) -> DataDir:
+    """All files of a data dir.
+
+    Raises:
+        UserError: as `read_column`, and if the files don't hold the same utterances.
+    """
+    folder = Path(folder)
+    columns = {name: read_column(folder / name) for name in FILES}
+    ids = list(columns["wav.scp"])
+    for name, column in columns.items():
+        if list(column) != ids:
+            missing = sorted(set(ids) - set(column))
+            extra = sorted(set(column) - set(ids))
+            what = f"lacks {missing[0]}" if missing else f"has {extra[0]}, which wav.scp lacks"
+            raise UserError(
+                f"{folder / name} {what} ({len(missing)} missing, {len(extra)} too many)"
+            )
+    return DataDir(columns)
+
+
+def write_column(path: Path, values: Mapping[str, str]) -> None:
+    """One file, sorted by id.
+
+    Raises:
+        UserError: for an id with white space, or an empty value.
+    """
+    with atomic_write(path) as stream:
+        for utt_id in sorted(values):
+            value = values[utt_id]
+            if not utt_id or len(utt_id.split()) != 1 or utt_id != utt_id.strip():
+                raise UserError(f"{path}: ids of utterances and speakers can't hold white space: {utt_id!r}")
+            if not value.strip() or "\n" in value or "\r" in value:
+                raise UserError(f"{path}: {utt_id} has an empty value or a line break: {value!r}")
+            stream.write(f"{utt_id} {value}\n")
+
+
+def write_data_dir(folder: Path, columns: Mapping[str, Mapping[str, str]]) -> None:
+    """The given columns, and ``spk2utt`` with ``utt2spk``."""
+    for name, values in columns.items():
+        write_column(folder / name, values)
+    if "utt2spk" in columns:
+        members: dict[str, list[str]] = defaultdict(list)
+        for utt_id, speaker in sorted(columns["utt2spk"].items()):
+            members[speaker].append(utt_id)
+        write_column(folder / "spk2utt", {s: " ".join(ids) for s, ids in members.items()})
+
+
+def label_columns(utterances: Iterable[Utterance]) -> dict[str, dict[str, str]]:
+    """The label files' columns of utterances; what is unknown is ``<unk>``."""
+    columns: dict[str, dict[str, str]] = {name: {} for name in LABEL_FILES}
+    for u in utterances:
+        values = (u.speaker, u.emotion, u.gender, u.text)
+        for name, value in zip(LABEL_FILES, values, strict=True):
+            value = " ".join(value.split()) if value else ""
+            columns[name][u.id] = value or UNKNOWN
+    return columns
+
+
+def merge(folders: Sequence[Path]) -> DataDir:
+    """The union of disjoint data dirs, sorted.
+
+    Raises:
+        UserError: if an utterance is in two of them.
+    """
+    columns: dict[str, dict[str, str]] = {name: {} for name in FILES}
+    for folder in folders:
+        part = read_data_dir(folder)
+        if twice := columns["wav.scp"].keys() & part.columns["wav.scp"].keys():
+            raise UserError(f"{folder}: {min(twice)} is in another of the sets, too")
+        for name in FILES:
+            columns[name] |= part.columns[name]
+    return DataDir({name: dict(sorted(column.items())) for name, column in columns.items()})

@@ -1,0 +1,109 @@
+"""Writing a set's audio as few big archives, in parallel, so that a killed run can continue."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import kaldiio
+from tqdm import tqdm
+
+from sermtl.data.audio import SAMPLE_RATE, read_audio, to_int16
+from sermtl.data.utterance import Utterance
+from sermtl.errors import UserError
+from sermtl.files import atomic_write
+from sermtl.stage import Stage
+
+SHARD_UTTERANCES = 500
+
+
+@dataclass
+class Dumped:
+    """What became of a set's audio."""
+
+    places: dict[str, str] = field(default_factory=dict)  # id -> archive:offset
+    samples: dict[str, int] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)  # id -> reason
+
+
+def dump_audio(
+    utterances: Sequence[Utterance], folder: Path, nj: int, max_unreadable: float
+) -> Dumped:
+    """Write ``wav.<k>.ark`` with 16 kHz mono 16-bit audio.
+
+    Args:
+        utterances: of one set, each id once.
+        folder: ``dump/<set>``.
+        nj: parallel processes.
+        max_unreadable: share of the utterances that may be unreadable.
+
+    Raises:
+        UserError: if more are; some are named, all are in ``unreadable.txt``.
+    """
+    ordered = sorted(utterances, key=lambda u: u.id)
+    shards = [
+        (ordered[start : start + SHARD_UTTERANCES], folder / f"wav.{number}.ark")
+        for number, start in enumerate(range(0, len(ordered), SHARD_UTTERANCES), 1)
+    ]
+    dumped = Dumped()
+    context = multiprocessing.get_context("spawn")
+    with (
+        tqdm(total=len(ordered), unit="utt", desc=folder.name, disable=None) as bar,
+        ProcessPoolExecutor(min(nj, len(shards)) or 1, mp_context=context) as pool,
+    ):
+        jobs = [pool.submit(_write_shard, part, archive) for part, archive in shards]
+        for job in as_completed(jobs):
+            part = job.result()
+            dumped.places |= part.places
+            dumped.samples |= part.samples
+            dumped.unreadable |= part.unreadable
+            bar.update(len(part.places) + len(part.unreadable))
+    report = folder / "unreadable.txt"
+    with atomic_write(report) as stream:
+        stream.writelines(f"{u} {why}\n" for u, why in sorted(dumped.unreadable.items()))
+    if len(dumped.unreadable) > max_unreadable * len(ordered):
+        first = "; ".join(list(dumped.unreadable.values())[:3])
+        raise UserError(
+            f"{len(dumped.unreadable)} of {len(ordered)} clips of {folder.name} can't be read, "
+            f"more than --max_unreadable {max_unreadable} allows. See {report}: {first}"
+        )
+    return dumped
+
+
+def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
+    """One archive and, once it is whole, its index; nothing if that is there already."""
+    index = archive.with_suffix(".json")
+    sources = [[u.id, u.audio, u.start, u.end, stamp(u.audio)] for u in utterances]
+    work = Stage(archive.with_suffix(".done.json"), {"sources": sources})
+    if work.is_done():
+        return Dumped(**json.loads(index.read_text(encoding="utf-8")))
+    dumped = Dumped()
+    with atomic_write(archive, "wb") as stream:
+        for u in utterances:
+            try:
+                samples = to_int16(read_audio(u.audio, u.start, u.end))
+            except UserError as error:
+                reason = str(error)
+                named = reason if u.audio in reason else f"{u.audio}: {reason}"
+                dumped.unreadable[u.id] = named
+                continue
+            dumped.places[u.id] = f"{archive.absolute()}:{stream.tell() + len(u.id.encode()) + 1}"
+            dumped.samples[u.id] = len(samples)
+            kaldiio.save_ark(stream, {u.id: (SAMPLE_RATE, samples)})
+    with atomic_write(index) as stream:
+        json.dump(vars(dumped), stream)
+    work.finish([archive, index])
+    return dumped
+
+
+def stamp(path: str) -> list[int] | None:
+    """Size and time of a file, which stand for its content: reading all audio takes too long."""
+    file = Path(path)
+    if not file.exists():
+        return None
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns]

@@ -1,0 +1,66 @@
+"""Which sets a training run learns from, selects on and is tested on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sermtl.data.utterance import Split
+from sermtl.errors import UserError
+from sermtl.files import atomic_write
+
+FOLDS = "folds.json"
+
+
+@dataclass(frozen=True)
+class Run(Split):
+    """The split of one training run."""
+
+    name: str = ""  # "fold<K>", or "" without folds: the subfolder of what belongs to the run
+
+
+def write_folds(datadir: Path, folds: dict[str, Split]) -> None:
+    """Record a corpus's folds; without folds the file is removed."""
+    if folds:
+        with atomic_write(datadir / FOLDS) as stream:
+            json.dump({name: asdict(split) for name, split in folds.items()}, stream, indent=1)
+    else:
+        (datadir / FOLDS).unlink(missing_ok=True)
+
+
+def resolve_splits(
+    datadir: str | Path,
+    fold: str = "",
+    train_set: str = "",
+    valid_set: str = "",
+    test_sets: str = "",
+) -> list[Run]:
+    """The runs that the options ask for.
+
+    Args:
+        datadir: of the recipe.
+        fold: a fold's name, ``all``, or empty for a recipe without folds.
+        train_set, valid_set, test_sets: names of sets, separated by spaces; used without folds.
+
+    Raises:
+        UserError: for a fold or set that doesn't exist; what exists is in the message.
+    """
+    datadir = Path(datadir)
+    path = datadir / FOLDS
+    folds = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if fold:
+        if not folds:
+            raise UserError(f"--fold {fold}: {datadir} has no folds (is stage 1 done?)")
+        if fold != "all" and fold not in folds:
+            raise UserError(f"--fold {fold}: there are {', '.join(folds)}, or all")
+        names = list(folds) if fold == "all" else [fold]
+        runs = [Run(**folds[name], name=f"fold{name}") for name in names]
+    else:
+        runs = [Run(train_set.split(), valid_set.split(), test_sets.split())]
+    known = sorted(p.parent.name for p in datadir.glob("*/utt2emo"))
+    for run in runs:
+        for name in (*run.train, *run.valid, *run.test):
+            if name not in known:
+                raise UserError(f"there is no set {name!r} in {datadir}; there are {known}")
+    return runs

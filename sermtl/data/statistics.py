@@ -1,0 +1,95 @@
+"""Stage 4's work: what training reads, in one place, and what it has to know of the labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sermtl.data.datadir import merge, read_column
+from sermtl.data.splits import Run
+from sermtl.data.text import normalize_text
+from sermtl.data.utterance import UNKNOWN
+from sermtl.errors import UserError
+
+TASK_FILES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "asr": "text"}
+
+
+def merged(dumpdir: Path, sets: list[str]) -> dict[str, dict[str, str]]:
+    """The columns of several dumped sets as one, text normalised, with ``speech_shape``."""
+    columns = dict(merge([dumpdir / name for name in sets]).columns)
+    columns["text"] = {u: normalize_text(v) or UNKNOWN for u, v in _known(columns["text"]).items()}
+    samples: dict[str, str] = {}
+    for name in sets:
+        samples |= read_column(dumpdir / name / "utt2num_samples")
+    columns["speech_shape"] = samples
+    return columns
+
+
+def label_statistics(
+    run: Run, train: Mapping[str, Mapping[str, str]], classes: list[str] | None
+) -> dict[str, Any]:
+    """``labels.json``: inventories, counts, and how many utterances each task can learn from.
+
+    Args:
+        run: for messages.
+        train: columns of the training data.
+        classes: of the recipe; ``None`` for those that occur.
+
+    Raises:
+        UserError: if no training utterance has an emotion, or one has an emotion that is no class.
+    """
+    counts = {
+        task: Counter(v for v in train[file].values() if v != UNKNOWN)
+        for task, file in TASK_FILES.items()
+    }
+    sets = " ".join(run.train)
+    if not counts["emotion"]:
+        raise UserError(f"no utterance of {sets} has an emotion label: nothing to train on")
+    emotions = classes or sorted(counts["emotion"])
+    for utt_id, label in train["utt2emo"].items():
+        if label != UNKNOWN and label not in emotions:
+            raise UserError(f"{utt_id} of {sets}: emotion {label!r} is none of {emotions}")
+    return {
+        "emotions": emotions,
+        "genders": sorted(counts["gender"]),
+        "speakers": sorted(counts["speaker"]),
+        "counts": {
+            "emotion": {label: counts["emotion"][label] for label in emotions},
+            "gender": dict(sorted(counts["gender"].items())),
+        },
+        "tasks": {task: sum(counter.values()) for task, counter in counts.items()},
+        "seconds": round(sum(map(float, train["utt2dur"].values())), 3),
+    }
+
+
+def switch_off_trivial(labels: dict[str, Any]) -> list[str]:
+    """Set the count of tasks with a single class to zero: nothing can be learnt there.
+
+    Returns:
+        Notes for the user about every auxiliary task that is off.
+    """
+    notes = []
+    for task, inventory in (("gender", "genders"), ("speaker", "speakers"), ("asr", None)):
+        if not labels["tasks"][task]:
+            notes.append(f"{task}: no labels, the task is off")
+        elif inventory and len(labels[inventory]) < 2:
+            notes.append(f"{task}: only {labels[inventory][0]!r}, the task is off")
+            labels["tasks"][task] = 0
+    return notes
+
+
+def table(labels: Mapping[str, Any], valid: Mapping[str, Mapping[str, str]]) -> str:
+    """Classes with their training and validation counts."""
+    in_valid = Counter(valid["utt2emo"].values())
+    rows = [
+        f"  {label:<12} {count:>7} {in_valid[label]:>7}"
+        for label, count in labels["counts"]["emotion"].items()
+    ]
+    return "\n".join([f"  {'emotion':<12} {'train':>7} {'valid':>7}", *rows])
+
+
+def _known(column: Mapping[str, str]) -> dict[str, str]:
+    """Unknown transcripts as empty text, which normalising leaves empty."""
+    return {u: "" if v == UNKNOWN else v for u, v in column.items()}

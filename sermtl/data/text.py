@@ -1,0 +1,20 @@
+"""One normal form for every transcript: token training, CTC targets and word error rates."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇`´", "'"))
+NOT_SPOKEN = re.compile(r"[^\w']|_")
+LOOSE_APOSTROPHE = re.compile(r"(?<!\w)'+|'+(?!\w)")
+
+
+def normalize_text(text: str) -> str:
+    """Lower-case words of letters, digits and inner apostrophes, in any script, one space apart."""
+    text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).lower()
+    # \w leaves out combining marks, which some scripts need (Devanagari vowels, say).
+    text = "".join(
+        c if unicodedata.category(c).startswith("M") else NOT_SPOKEN.sub(" ", c) for c in text
+    )
+    return " ".join(LOOSE_APOSTROPHE.sub(" ", text).split())

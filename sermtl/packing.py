@@ -1,0 +1,90 @@
+"""A trained model as a Hub folder (safetensors, JSON, no pickled code) and the same zipped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from sermtl.errors import UserError
+from sermtl.files import atomic_write
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+CONFIG_KEYS = ("frontend_conf", "model_conf", "labels", "token_list")  # what builds the model
+
+
+def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
+    """Write the folder ``target`` and ``<target>.zip``; returns the archive.
+
+    Args:
+        experiment: a trained ``exp/<tag>[/fold<K>]``.
+        weights: which of its weights.
+        target: replaced if it exists.
+        card: text of ``README.md``.
+
+    Raises:
+        UserError: if there are no such weights.
+    """
+    if not (experiment / weights).exists():
+        raise UserError(f"{experiment / weights} is missing: train first (stage 5)")
+    import torch
+    from safetensors.torch import save_file
+
+    config = yaml.safe_load((experiment / "config.yaml").read_text(encoding="utf-8"))
+    state = torch.load(experiment / weights, map_location="cpu", weights_only=True)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    save_file({k: v.contiguous() for k, v in state.items()}, target / WEIGHTS)
+    with atomic_write(target / CONFIG) as stream:
+        json.dump({key: config[key] for key in CONFIG_KEYS}, stream, indent=1, ensure_ascii=False)
+    with atomic_write(target / "README.md") as stream:
+        stream.write(card)
+    if (experiment / "tokens").is_dir():
+        shutil.copytree(experiment / "tokens", target / "tokens")
+    archive = target.with_suffix(".zip")
+    with atomic_write(archive, "wb") as stream, zipfile.ZipFile(stream, "w") as members:
+        for file in sorted(path for path in target.rglob("*") if path.is_file()):
+            members.write(file, file.relative_to(target))
+    return archive
+
+
+@contextmanager
+def unpacked(source: str | Path) -> Iterator[Path]:
+    """The folder of a model given as a folder, an archive or a name on the Hugging Face hub.
+
+    Raises:
+        UserError: if it can't be had, or an archive's members lead out of their folder.
+    """
+    path = Path(source)
+    if path.is_dir():
+        yield path
+    elif path.is_file():
+        if not zipfile.is_zipfile(path):
+            raise UserError(f"{path} is neither a model folder nor a packed model (.zip)")
+        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as members:
+            for name in members.namelist():
+                if not (Path(folder) / name).resolve().is_relative_to(Path(folder).resolve()):
+                    raise UserError(f"{path}: {name!r} leads out of the archive")
+            members.extractall(folder)
+            yield Path(folder)
+    else:
+        yield _from_hub(str(source))
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise UserError(
+            f"there is no folder or archive {name}, and the Hugging Face hub gave none: {error}"
+        ) from error

@@ -1,0 +1,138 @@
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from sermtl.data.audio import MIN_SAMPLES, read_audio, read_dump, to_int16, to_mono_16k
+from sermtl.data.datadir import write_column
+from sermtl.data.dump import dump_audio
+from sermtl.data.utterance import Utterance
+from sermtl.errors import UserError
+
+
+def tone(rate, seconds=0.5, hertz=440.0):
+    return (0.4 * np.sin(2 * np.pi * hertz * np.arange(int(rate * seconds)) / rate)).astype("f4")
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 24414, 44100, 48000])
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_any_rate_becomes_the_same_tone(tmp_path, rate, form):
+    file = tmp_path / f"a b.{form}"
+    soundfile.write(file, tone(rate), rate)
+    samples = read_audio(file)
+    assert samples.dtype == np.float32
+    assert len(samples) == pytest.approx(8000, abs=2)
+    middle = slice(500, -500)
+    expected = tone(16000)[: len(samples)]
+    assert np.abs(samples[: len(expected)] - expected)[middle].max() < 0.01
+
+
+def test_channels_are_averaged(tmp_path):
+    file = tmp_path / "stereo.wav"
+    soundfile.write(file, np.stack([tone(16000), -0.5 * tone(16000)], axis=1), 16000, "FLOAT")
+    np.testing.assert_allclose(read_audio(file), 0.25 * tone(16000), atol=1e-6)
+
+
+def test_stretches_and_file_objects(tmp_path):
+    file = tmp_path / "a.wav"
+    soundfile.write(file, tone(16000, 2.0), 16000, "FLOAT")
+    whole = read_audio(file)
+    np.testing.assert_array_equal(read_audio(file, 0.5, 1.25), whole[8000:20000])
+    np.testing.assert_array_equal(read_audio(io.BytesIO(file.read_bytes())), whole)
+    with pytest.raises(UserError, match="no stretch"):
+        read_audio(file, 1.0, 3.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"not audio", b"RIFF\x00\x00\x00\x00WAVE"])
+def test_unreadable_files_are_named(tmp_path, content):
+    file = tmp_path / "bad.wav"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"bad\.wav"):
+        read_audio(file)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.wav"):
+        read_audio(tmp_path / "gone.wav")
+
+
+def test_integer_arrays_are_fractions_of_full_scale():
+    samples = to_mono_16k(np.array([-32768, 0, 16384], dtype=np.int16), 16000)
+    assert samples.tolist() == [-1.0, 0.0, 0.5]
+
+
+def test_16_bit_keeps_values_and_never_clips():
+    speech = np.linspace(-0.9, 0.9, 1000).astype("f4")
+    np.testing.assert_allclose(to_int16(speech) / 32768, speech, atol=1e-4)
+    loud = to_int16(4 * speech)
+    assert abs(loud).max() == 32767
+    np.testing.assert_allclose(loud / 32767, speech / 0.9, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(MIN_SAMPLES - 1, "f4"), "samples"),
+        (np.full(1000, np.nan, "f4"), "finite"),
+        (np.full(1000, np.inf, "f4"), "finite"),
+    ],
+)
+def test_samples_that_are_no_speech_are_refused(samples, message):
+    with pytest.raises(UserError, match=message):
+        to_int16(samples)
+
+
+@pytest.fixture
+def clips(tmp_path):
+    folder = tmp_path / "in put"
+    folder.mkdir()
+    utterances = []
+    for i in range(5):
+        soundfile.write(folder / f"{i}.wav", tone(16000, 0.2 + 0.1 * i), 16000)
+        utterances.append(Utterance(f"u{i}", str(folder / f"{i}.wav"), "train"))
+    return utterances
+
+
+def finish(dumped, folder):
+    write_column(folder / "wav.scp", dumped.places)
+    write_column(folder / "utt2num_samples", {u: str(n) for u, n in dumped.samples.items()})
+    return read_dump(folder)
+
+
+def test_dump_holds_the_audio_for_us_and_for_espnet(clips, tmp_path):
+    dumped = dump_audio(clips, tmp_path / "dump" / "train", 2, 0.0)
+    dump = finish(dumped, tmp_path / "dump" / "train")
+    assert dump.ids == [u.id for u in clips]
+    for clip, length in zip(clips, dump.lengths, strict=True):
+        expected = read_audio(clip.audio)
+        assert length == len(expected)
+        np.testing.assert_allclose(dump.samples(clip.id), expected, atol=1e-4)
+
+    from kaldiio import load_scp
+
+    rate, samples = load_scp(str(tmp_path / "dump" / "train" / "wav.scp"))["u3"]
+    assert rate == 16000 and samples.dtype == np.int16
+
+
+def test_unreadable_clips_are_listed_and_limited(clips, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no")
+    clips = [*clips, Utterance("u9", str(bad), "train")]
+    folder = tmp_path / "dump" / "train"
+    dumped = dump_audio(clips, folder, 1, 0.5)
+    assert list(dumped.unreadable) == ["u9"]
+    assert "bad.wav" in (folder / "unreadable.txt").read_text()
+    with pytest.raises(UserError, match=r"1 of 6 .* bad\.wav|1 of 6"):
+        dump_audio(clips, folder, 1, 0.1)
+
+
+def test_finished_shards_are_kept_and_changed_ones_redone(clips, tmp_path):
+    folder = tmp_path / "dump" / "train"
+    dump_audio(clips, folder, 1, 0.0)
+    archive = folder / "wav.1.ark"
+    first = archive.stat().st_mtime_ns
+    dump_audio(clips, folder, 1, 0.0)
+    assert archive.stat().st_mtime_ns == first
+    soundfile.write(clips[0].audio, tone(16000, 1.0), 16000)
+    assert dump_audio(clips, folder, 1, 0.0).samples["u0"] == 16000

@@ -1,0 +1,114 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sermtl.data.datadir import (
+    FILES,
+    label_columns,
+    merge,
+    read_column,
+    read_data_dir,
+    write_column,
+    write_data_dir,
+)
+from sermtl.data.utterance import UNKNOWN, Utterance
+from sermtl.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "message"),
+    [
+        (b"a 1\nc 2\nb 3\n", 3, "not sorted"),
+        (b"a 1\na 2\n", 2, "twice"),
+        (b"a 1\r\nb 2\r\n", 1, "Windows"),
+        (b"a 1\n\nb 2\n", 2, "empty line"),
+        (b"a 1\nb\n", 2, "no value"),
+        (b"a 1\nb  \n", 2, "no value"),
+        (b" 1\n", 1, "no utterance id"),
+        (b"a 1\nb 2", 2, "no line end"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path, content, line, message):
+    file = tmp_path / "utt2emo"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        read_column(file)
+    assert f"{file}:{line}" in str(error.value)
+
+
+def test_missing_and_undecodable_files(tmp_path):
+    with pytest.raises(UserError, match="missing"):
+        read_column(tmp_path / "text")
+    (tmp_path / "text").write_bytes(b"a \xff\n")
+    with pytest.raises(UserError, match="UTF-8"):
+        read_column(tmp_path / "text")
+
+
+def columns(ids):
+    return {name: {u: f"{name}-{u}" for u in ids} for name in FILES}
+
+
+def test_written_dirs_are_sorted_and_read_back(tmp_path):
+    folder = tmp_path / "a set"
+    write_data_dir(folder, columns(["b", "a", "B"]))
+    assert read_data_dir(folder).columns == columns(["B", "a", "b"])
+    assert read_data_dir(folder).ids == ["B", "a", "b"]
+
+
+def test_spk2utt_is_the_inverse_of_utt2spk(tmp_path):
+    write_data_dir(tmp_path, {"utt2spk": {"u3": "s1", "u1": "s2", "u2": "s1"}})
+    assert read_column(tmp_path / "spk2utt") == {"s1": "u2 u3", "s2": "u1"}
+
+
+def test_espnets_category_file_is_never_written(tmp_path):
+    write_data_dir(tmp_path, columns(["a"]))
+    assert not (tmp_path / "utt2category").exists()
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a", "b", "c"]])
+def test_files_must_agree(tmp_path, ids):
+    write_data_dir(tmp_path, columns(["a", "b"]))
+    write_column(tmp_path / "utt2emo", dict.fromkeys(ids, "N"))
+    with pytest.raises(UserError, match=r"utt2emo (lacks b|has c)"):
+        read_data_dir(tmp_path)
+
+
+@pytest.mark.parametrize("utt_id", ["", "a b", "a\t", "a\n"])
+def test_ids_with_white_space_are_refused(tmp_path, utt_id):
+    with pytest.raises(UserError, match="white space"):
+        write_column(tmp_path / "text", {utt_id: "x"})
+
+
+@pytest.mark.parametrize("value", ["", " ", "a\nb"])
+def test_values_that_would_break_a_line_are_refused(tmp_path, value):
+    with pytest.raises(UserError, match="empty value or a line break"):
+        write_column(tmp_path / "text", {"a": value})
+
+
+def test_unknown_labels_are_written_as_such():
+    known = Utterance("u1", "a.wav", "train", "N", "female", "s1", "two\nwords ")
+    unknown = Utterance("u2", "b.wav", "train")
+    result = label_columns([known, unknown])
+    assert result["text"] == {"u1": "two words", "u2": UNKNOWN}
+    assert result["utt2emo"] == {"u1": "N", "u2": UNKNOWN}
+    assert result["utt2spk"] == {"u1": "s1", "u2": UNKNOWN}
+
+
+def test_merge_is_the_sorted_union_of_disjoint_sets(tmp_path):
+    write_data_dir(tmp_path / "one", columns(["c", "a"]))
+    write_data_dir(tmp_path / "two", columns(["b"]))
+    assert merge([tmp_path / "one", tmp_path / "two"]).columns == columns(["a", "b", "c"])
+    with pytest.raises(UserError, match="another of the sets"):
+        merge([tmp_path / "one", tmp_path / "one"])
+
+
+TOKENS = st.text(
+    st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=8
+).filter(lambda s: len(s.split()) == 1 and s == s.strip())
+
+
+@given(st.dictionaries(TOKENS, st.lists(TOKENS, min_size=1).map(" ".join), max_size=8))
+def test_columns_survive_a_round_trip(tmp_path_factory, values):
+    file = tmp_path_factory.mktemp("column") / "text"
+    write_column(file, values)
+    assert read_column(file) == dict(sorted(values.items()))

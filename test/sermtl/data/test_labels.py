@@ -1,0 +1,37 @@
+import pytest
+
+from sermtl.data.labels import load_labels
+from sermtl.errors import UserError
+
+
+def test_classes_in_order_and_the_corpus_map(tmp_path):
+    file = tmp_path / "labels.yaml"
+    file.write_text("classes: {N: neutral, A: anger}\ncorpus: {'01': N, calm: N, odd: null}\n")
+    labels = load_labels(file)
+    assert list(labels.classes) == ["N", "A"]
+    assert [labels.map(x) for x in ("01", "calm", "A", "odd", "new")] == ["N", "N", "A", None, None]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no label file"),
+        ("classes: [", "no YAML"),
+        ("classes: [a]", "mapping"),
+        ("classes: {a: b}\ncorpus: {x: c}", "none of"),
+    ],
+)
+def test_bad_files_are_named(tmp_path, content, message):
+    file = tmp_path / "labels.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UserError, match=message) as error:
+        load_labels(file)
+    assert "labels.yaml" in str(error.value)
+
+
+def test_every_recipes_labels_load(root):
+    files = sorted(root.glob("egs/*/labels.yaml"))
+    assert files
+    for file in files:
+        assert len(load_labels(file).classes) > 1
