@@ -35,7 +35,7 @@ class LayerMixing(nn.Module):
         if self.normalize:
             hidden_states = F.layer_norm(hidden_states, hidden_states.shape[-1:])
         weights = self.logits.softmax(0).to(hidden_states.dtype)
-        return torch.einsum("l,lbtd->btd", weights, hidden_states)
+        return torch.tensordot(weights, hidden_states, dims=1)
 
     def weights(self) -> Tensor:
         """Each state's share, ``(L+1,)``, summing to one."""

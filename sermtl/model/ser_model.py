@@ -146,7 +146,7 @@ class SERModel(AbsESPnetModel):
             pooled = self.pooling(feats, lengths)
             normed = self.pooled_norm(pooled)
             first = {
-                task: branch.features(feats, lengths)
+                task: branch.features(feats)
                 if isinstance(branch, ASRBranch)
                 else branch.first(normed)
                 for task, branch in self.branches.items()
