@@ -31,7 +31,7 @@ dumpdir=$root/egs/$recipe/dump # audio at 16 kHz, and transcripts
 expdir=$root/egs/$recipe/exp   # statistics and experiments
 train_set=train      # sets to train on, separated by spaces
 valid_set=valid      # sets to select the best epochs on
-test_sets=test       # sets to test on
+test_sets="test"     # sets to test on
 fold=                # of recipes with folds: a fold's name, or all
 max_unreadable=0.01  # share of audio files that may be unreadable
 whisper_model=none   # Whisper model to transcribe with: a name, a checkpoint, or none
@@ -122,8 +122,9 @@ fi
 
 if begin 5 "$skip_train" "training"; then
     python -m sermtl.bin.train --expdir "$exp" --statsdir "$stats" --tokensdir "$tokens" \
-        --datadir "$datadir" --fold "$fold" --train_args "$train_args" --ssl_model "$ssl_model" \
-        --configs "${configs[@]}" ${overlays[@]+"${overlays[@]}"} \
+        --datadir "$datadir" --dumpdir "$dumpdir" --train_set "$train_set" \
+        --valid_set "$valid_set" --fold "$fold" --train_args "$train_args" \
+        --ssl_model "$ssl_model" --configs "${configs[@]}" ${overlays[@]+"${overlays[@]}"} \
         --ngpu "$ngpu" --num_nodes "$num_nodes" --cmd "$cmd" --force "$force"
 fi
 

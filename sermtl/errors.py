@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -11,7 +12,11 @@ class UserError(Exception):
 
 
 def run_main(main: Callable[[], object]) -> None:
-    """Run a command's ``main``; a `UserError` becomes one line on stderr and exit status 1."""
+    """Run a command's ``main``; a `UserError` becomes one line on stderr and exit status 1.
+
+    A plain ``kill`` ends it like an exception does, so that jobs it started are stopped, too.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main()
     except UserError as error:

@@ -15,6 +15,21 @@ from sermtl.files import atomic_write
 
 TABLE = "predictions.csv"
 EMBEDDINGS = "speaker_embeddings.npz"
+SAMPLE_RATE = 16_000
+
+
+def batches(lengths: Sequence[int], batch_seconds: float) -> list[list[int]]:
+    """Indices of clips in batches of similar length, each within ``batch_seconds`` of padded audio.
+
+    A clip that is longer by itself is a batch of its own.
+    """
+    result: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if result and lengths[i] * (len(result[-1]) + 1) <= batch_seconds * SAMPLE_RATE:
+            result[-1].append(i)
+        else:
+            result.append([i])
+    return result
 
 
 def shard_batches(
@@ -22,8 +37,6 @@ def shard_batches(
 ) -> list[list[int]]:
     """This shard's batches (numbered from 1); they are formed over the whole set, so that the
     number of shards changes no prediction."""
-    from sermtl.recognizer import batches
-
     return batches(lengths, batch_seconds)[shard - 1 :: shards]
 
 

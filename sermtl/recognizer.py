@@ -11,9 +11,10 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from sermtl.data.audio import SAMPLE_RATE, read_audio, to_mono_16k
+from sermtl.data.audio import read_audio, to_mono_16k
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
+from sermtl.inference import batches
 from sermtl.model.build import load_trained
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
@@ -138,20 +139,6 @@ class EmotionRecognizer:
                 )
             )
         return predictions
-
-
-def batches(lengths: Sequence[int], batch_seconds: float) -> list[list[int]]:
-    """Indices of clips in batches of similar length, each within ``batch_seconds`` of padded audio.
-
-    A clip that is longer by itself is a batch of its own.
-    """
-    result: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if result and lengths[i] * (len(result[-1]) + 1) <= batch_seconds * SAMPLE_RATE:
-            result[-1].append(i)
-        else:
-            result.append([i])
-    return result
 
 
 def _samples(audio: Audio) -> np.ndarray:

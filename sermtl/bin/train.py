@@ -19,6 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--statsdir", type=Path, required=True, help="of stage 4")
     parser.add_argument("--tokensdir", type=Path, required=True, help="of stage 3")
     parser.add_argument("--datadir", type=Path, required=True)
+    parser.add_argument("--dumpdir", type=Path, required=True)
+    parser.add_argument("--train_set", default="")
+    parser.add_argument("--valid_set", default="")
     parser.add_argument("--fold", default="", help="a fold's name or all")
     parser.add_argument("--configs", nargs="+", required=True, help="base, recipe, overlays")
     parser.add_argument("--train_args", default="", help="--name value … on top")
@@ -32,9 +35,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     conf = resolve(args.configs, args.train_args, args.ssl_model)
     experiments = {
         split.name: Experiment(
-            args.expdir / split.name, conf, args.statsdir / split.name, args.tokensdir / split.name
+            args.expdir / split.name,
+            conf,
+            args.statsdir / split.name,
+            args.tokensdir / split.name,
+            {
+                "train": [args.dumpdir / name for name in split.train],
+                "valid": [args.dumpdir / name for name in split.valid],
+            },
         )
-        for split in resolve_splits(args.datadir, args.fold)
+        for split in resolve_splits(args.datadir, args.fold, args.train_set, args.valid_set)
     }
     for experiment in experiments.values():
         experiment.prepare(args.force == "true")

@@ -99,7 +99,9 @@ def write_column(path: Path, values: Mapping[str, str]) -> None:
         for utt_id in sorted(values):
             value = values[utt_id]
             if not utt_id or len(utt_id.split()) != 1 or utt_id != utt_id.strip():
-                raise UserError(f"{path}: ids of utterances and speakers can't hold white space: {utt_id!r}")
+                raise UserError(
+                    f"{path}: ids of utterances and speakers can't hold white space: {utt_id!r}"
+                )
             if not value.strip() or "\n" in value or "\r" in value:
                 raise UserError(f"{path}: {utt_id} has an empty value or a line break: {value!r}")
             stream.write(f"{utt_id} {value}\n")

@@ -47,7 +47,10 @@ class SERPreprocessor:
         self.epoch = 0  # set before each epoch, so that augmentation differs between them
 
     def __call__(self, utt_id: str, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """One utterance: ``speech`` (N,) float32, class numbers and ``text`` (U,) token ids."""
+        """One utterance: ``speech`` float32, class numbers and ``text`` ``(U,)`` token ids.
+
+        Speech is ``(N,)`` samples, or hidden states ``(T, L+1, D)`` computed before.
+        """
         speech = np.asarray(data["speech"])
         if speech.dtype.kind == "i":
             speech = speech / np.float32(np.iinfo(speech.dtype).max + 1)

@@ -137,11 +137,15 @@ class SERModel(AbsESPnetModel):
         """Run the network.
 
         Args:
-            speech: ``(B, N)`` samples at 16 kHz, zero padded.
-            speech_lengths: ``(B,)`` samples.
+            speech: ``(B, N)`` samples at 16 kHz, zero padded; or a frozen encoder's hidden states
+                ``(B, T, L+1, D)``, computed before.
+            speech_lengths: ``(B,)`` samples, or frames.
         """
         with torch.autocast(speech.device.type, self.dtype, self.dtype != torch.float32):
-            hidden_states, lengths = self.frontend.encode(speech, speech_lengths)
+            if speech.dim() == 4:
+                hidden_states, lengths = speech.permute(2, 0, 1, 3), speech_lengths
+            else:
+                hidden_states, lengths = self.frontend.encode(speech, speech_lengths)
             feats = self.layer_mixing(hidden_states)  # (B, T, D)
             pooled = self.pooling(feats, lengths)
             normed = self.pooled_norm(pooled)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, stage_of
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, sha256
 from sermtl.training import conf as confs
@@ -46,13 +48,22 @@ class Experiment:
         conf: the resolved configuration.
         statsdir: stage 4's folder of this split.
         tokensdir: stage 3's folder of this split.
+        dumps: the dumped sets of ``train`` and of ``valid``.
     """
 
     def __init__(
-        self, folder: Path, conf: Mapping[str, Any], statsdir: Path, tokensdir: Path
+        self,
+        folder: Path,
+        conf: Mapping[str, Any],
+        statsdir: Path,
+        tokensdir: Path,
+        dumps: Mapping[str, Sequence[Path]],
     ) -> None:
-        self.folder, self.conf = folder, conf
+        self.folder, self.conf, self.dumps = folder, conf, dumps
         self.statsdir, self.tokensdir = statsdir, tokensdir
+        self.caches = bool(conf.get("cache_hidden_states"))
+        if self.caches:
+            check_cacheable(conf)
 
     @property
     def is_trained(self) -> bool:
@@ -100,6 +111,8 @@ class Experiment:
         Raises:
             UserError: if the job fails; the tail of its log is in the message.
         """
+        if self.caches:
+            self._cache(launcher)
         log = self.folder / "train.log"
         command = [
             *(sys.executable, "-m", "espnet2.bin.launch"),
@@ -127,6 +140,35 @@ class Experiment:
             lines = (tail or output.decode(errors="replace")).splitlines()[-LOG_TAIL:]
             raise UserError("training failed; the end of " + "\n".join([f"{log}:", *lines]))
 
+    def _cache(self, launcher: Launcher) -> None:
+        """Compute the hidden states that aren't there, and list those of this run's sets."""
+        frontend = self.conf["frontend_conf"]
+        missing = [
+            dump
+            for dumps in self.dumps.values()
+            for dump in dumps
+            if not stage_of(dump, frontend).is_done()
+        ]
+        if missing:
+            names = ", ".join(dump.name for dump in missing)
+            print(f"computing the frozen encoder's hidden states of {names}")
+            log = self.folder / "cache.log"
+            command = [
+                *(*shlex.split(launcher.cmd), "--gpu", str(min(launcher.ngpu, 1)), str(log)),
+                *(sys.executable, "-m", "sermtl.bin.cache_states"),
+                *("--config", str(self.folder / "conf.yaml")),
+                *("--ngpu", str(min(launcher.ngpu, 1)), "--dumps", *map(str, missing)),
+            ]
+            if subprocess.run(command).returncode:
+                raise UserError(f"computing hidden states failed; see {log}")
+        for part, dumps in self.dumps.items():
+            lines: list[str] = []
+            for dump in dumps:
+                folder = cache_folder(dump, frontend)
+                lines += (folder / INDEX).read_text(encoding="utf-8").splitlines(keepends=True)
+            with atomic_write(self.folder / f"{part}.{INDEX}") as stream:
+                stream.writelines(sorted(lines))
+
     def _arguments(self) -> list[str]:
         arguments = ["--config", str(self.folder / "conf.yaml")]
         arguments += ["--output_dir", str(self.folder), "--resume", "true"]
@@ -136,8 +178,10 @@ class Experiment:
         for part in ("train", "valid"):
             data = self.statsdir / part
             for file, name_and_type in DATA_FILES.items():
-                arguments += [f"--{part}_data_path_and_name_and_type"]
-                arguments += [f"{data / file},{name_and_type}"]
+                path = data / file
+                if self.caches and file == "wav.scp":
+                    path = self.folder / f"{part}.{INDEX}"
+                arguments += [f"--{part}_data_path_and_name_and_type", f"{path},{name_and_type}"]
             arguments += [f"--{part}_shape_file", str(data / "speech_shape")]
         return arguments
 

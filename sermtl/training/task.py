@@ -66,6 +66,12 @@ class SERTask(AbsTask):
             help="options of the waveform augmentation in training",
         )
         group.add_argument(
+            "--cache_hidden_states",
+            type=str2bool,
+            default=False,
+            help="compute a frozen encoder's hidden states once, before training",
+        )
+        group.add_argument(
             "--encoder_lr",
             type=float_or_none,
             help="learning rate of the encoder; optim_conf's is then the rate of all the rest",

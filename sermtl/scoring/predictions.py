@@ -1,0 +1,192 @@
+"""A model's predictions for a test set, beside the set's references."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sermtl.data.datadir import read_column
+from sermtl.data.text import normalize_text
+from sermtl.data.utterance import UNKNOWN
+from sermtl.errors import UserError
+
+TABLE = "predictions.csv"
+EMBEDDINGS = "speaker_embeddings.npz"
+CORPUS_TEXT = "text.corpus"
+"""Beside ``text`` where Whisper wrote that; the corpus's own transcripts."""
+REFERENCES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "text": "text"}
+
+
+@dataclass
+class Predicted:
+    """Answers of one model (or one fold's) for one set, and what is known of the utterances.
+
+    Columns are lists over the utterances, in the order of ``ids``.
+    """
+
+    name: str  # of the fold, or ""
+    ids: list[str]
+    classes: list[str]  # the model's emotions
+    probabilities: np.ndarray  # (N, C)
+    references: dict[str, list[str]]  # emotion, gender, speaker, text; `<unk>` where unknown
+    answers: dict[str, list[str]]  # emotion, gender, transcript; absent tasks left out
+    task_weights: dict[str, np.ndarray]  # auxiliary task -> (N,)
+    embeddings: np.ndarray | None  # (N, H) of the speaker branch
+    text_source: str  # "whisper", "corpus" or "extra"
+    training_texts: set[str]  # normalised, of the sets this model learned from
+
+    def emotions(self, allowed: Sequence[str]) -> np.ndarray:
+        """Index within ``allowed`` of the likeliest of these classes: (N,)."""
+        columns = [self.classes.index(label) for label in allowed]
+        likeliest = self.probabilities[:, columns].argmax(axis=1)
+        # The table rounds probabilities; where the model's answer is allowed, it needs no arg-max.
+        place = {label: i for i, label in enumerate(allowed)}
+        answers = self.answers["emotion"]
+        return np.array([place.get(a, i) for a, i in zip(answers, likeliest, strict=True)])
+
+
+def read_predictions(
+    folder: Path,
+    dump: Path,
+    extra: Mapping[str, Mapping[str, str]],
+    name: str = "",
+    training_texts: set[str] | None = None,
+) -> Predicted:
+    """Read what stage 6 left for a set, and the set's references.
+
+    Args:
+        folder: ``exp/<tag>/[fold<K>/]inference[_tag]/<set>``.
+        dump: ``dump/<set>``.
+        extra: further labels, ``extra[column][utterance]``; they take the place of the set's.
+        name: of the fold.
+        training_texts: normalised transcripts of the training sets.
+
+    Raises:
+        UserError: when a file is missing or malformed, or the utterances are not the set's.
+    """
+    references = {label: read_column(dump / file) for label, file in REFERENCES.items()}
+    ids = list(references["emotion"])
+    rows, columns = _read_csv(folder / TABLE)
+    _same_utterances(folder / TABLE, rows, ids, dump)
+    classes = [c.removeprefix("prob_") for c in columns if c.startswith("prob_")]
+    if not classes:
+        raise UserError(f"{folder / TABLE} has no column prob_<class>: run stage 6 again")
+    for i, row in rows.items():
+        if row.get("emotion") not in classes:
+            raise UserError(f"{folder / TABLE}: emotion of {i} is {row.get('emotion')!r}")
+    tasks = [c.removeprefix("weight_") for c in columns if c.startswith("weight_")]
+    source = "whisper" if (dump / CORPUS_TEXT).exists() else "corpus"
+    if extra.get("text", {}).keys() & references["text"].keys():
+        source = "extra"
+    return Predicted(
+        name=name,
+        ids=ids,
+        classes=classes,
+        probabilities=_numbers(folder / TABLE, rows, ids, [f"prob_{label}" for label in classes]),
+        references={
+            label: [extra.get(label, {}).get(i, column.get(i, UNKNOWN)) for i in ids]
+            for label, column in references.items()
+        },
+        answers={
+            column: [rows[i][column] for i in ids]
+            for column in ("emotion", "gender", "transcript")
+            if column in columns
+        },
+        task_weights={
+            task: _numbers(folder / TABLE, rows, ids, [f"weight_{task}"])[:, 0] for task in tasks
+        },
+        embeddings=_read_embeddings(folder / EMBEDDINGS, ids, dump),
+        text_source=source,
+        training_texts=training_texts or set(),
+    )
+
+
+def read_training_texts(dumpdir: Path, sets: Sequence[str]) -> set[str]:
+    """The normalised transcripts of training sets."""
+    texts = (text for name in sets for text in read_column(dumpdir / name / "text").values())
+    return {normalize_text(text) for text in texts if text != UNKNOWN}
+
+
+def read_extra_labels(path: Path) -> dict[str, dict[str, str]]:
+    """Columns of a CSV ``id,gender,text,speaker,emotion`` (any of the latter) by utterance.
+
+    Raises:
+        UserError: when columns are missing or unknown, or an utterance appears twice.
+    """
+    rows, columns = _read_csv(path)
+    if unknown := [c for c in columns if c != "id" and c not in REFERENCES]:
+        raise UserError(f"{path}: column {unknown[0]!r} is none of id, {', '.join(REFERENCES)}")
+    return {
+        column: {i: row[column].strip() for i, row in rows.items() if row[column].strip()}
+        for column in columns
+        if column != "id"
+    }
+
+
+def _read_csv(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Rows by the column ``id``, and the columns' names."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            columns = list(reader.fieldnames or [])
+            if "id" not in columns:
+                raise UserError(f"{path} has no column 'id' in its first line")
+            rows: dict[str, dict[str, str]] = {}
+            for row in reader:
+                where = f"{path}:{reader.line_num}"
+                if None in row or None in row.values():
+                    raise UserError(f"{where}: not as many values as the first line has columns")
+                if row["id"] in rows:
+                    raise UserError(f"{where}: {row['id']} appears twice")
+                rows[row["id"]] = row
+    except FileNotFoundError as error:
+        hint = ": run stage 6 (inference) first" if path.name == TABLE else ""
+        raise UserError(f"{path} is missing{hint}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: {error}") from error
+    return rows, columns
+
+
+def _same_utterances(
+    path: Path, present: Mapping[str, object], ids: Sequence[str], dump: Path
+) -> None:
+    wanted = set(ids)
+    for what, names in (
+        (f"lacks utterances of {dump}", [i for i in ids if i not in present]),
+        (f"has utterances that {dump} lacks", [i for i in present if i not in wanted]),
+    ):
+        if names:
+            some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            raise UserError(f"{path} {what} ({len(names)}): {some}; run stage 6 again")
+
+
+def _numbers(
+    path: Path, rows: Mapping[str, Mapping[str, str]], ids: Sequence[str], columns: Sequence[str]
+) -> np.ndarray:
+    """Columns as numbers, (N, len(columns)) float64."""
+    numbers = np.empty((len(ids), len(columns)))
+    for i, utt_id in enumerate(ids):
+        for j, column in enumerate(columns):
+            try:
+                numbers[i, j] = float(rows[utt_id][column])
+            except ValueError:
+                numbers[i, j] = np.nan
+            if not np.isfinite(numbers[i, j]):
+                value = rows[utt_id][column]
+                raise UserError(f"{path}: {column} of {utt_id} is {value!r}, not a number")
+    return numbers
+
+
+def _read_embeddings(path: Path, ids: Sequence[str], dump: Path) -> np.ndarray | None:
+    """Embeddings in the order of ``ids``; ``None`` without the file (no speaker task)."""
+    if not path.exists():
+        return None
+    with np.load(path) as content:
+        place = {str(utt_id): row for row, utt_id in enumerate(content["ids"])}
+        embeddings = content["embeddings"]
+    _same_utterances(path, place, ids, dump)
+    return embeddings[[place[i] for i in ids]]

@@ -1,0 +1,191 @@
+"""All scores of one test set: an entry of ``results.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sermtl.data.text import normalize_text
+from sermtl.data.utterance import UNKNOWN
+from sermtl.errors import UserError
+from sermtl.scoring import verification
+from sermtl.scoring.asr import edit_counts, error_rate
+from sermtl.scoring.intervals import Statistic, interval, one_hot_cells, resampling_units
+from sermtl.scoring.metrics import METRICS, emotion_scores, majority_baseline
+from sermtl.scoring.predictions import Predicted
+
+
+def on_cells(metric: Statistic, num_classes: int) -> Statistic:
+    """A metric of confusion matrices (..., C, C) as one of their cells (..., C * C)."""
+    return lambda sums: metric(sums.reshape(*sums.shape[:-1], num_classes, num_classes))
+
+
+def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = None) -> dict:
+    """Score a test set; what can't be measured is absent.
+
+    Args:
+        parts: the set's predictions; of several folds, each with its own test utterances.
+        closed_labels: classes of the test corpus where those are fewer than the model's; the main
+            figures are then of the likeliest among them, and ``open`` holds those of all classes.
+
+    Returns:
+        As in ``results.json``; rates are fractions of 1, and those with an interval
+        {``value``, ``low``, ``high``, ``unit``}. ``absent`` tells why a figure is missing.
+
+    Raises:
+        UserError: when folds disagree in their classes or share an utterance, or a closed label
+            is no class of the model.
+    """
+    _check(parts, closed_labels)
+    absent: dict[str, str] = {}
+    result = _emotion(parts, closed_labels or parts[0].classes)
+    if closed_labels:
+        opened = _emotion(parts, parts[0].classes)
+        result["open"] = {k: v for k, v in opened.items() if k not in ("n", "n_unlabelled")}
+    if not result["n"]:
+        absent["emotion"] = "no utterance has a reference label"
+    for scores, reason in (_gender(parts), _words(parts), _speaker(parts)):
+        result |= scores
+        absent |= reason
+    if len(parts) > 1:
+        result["folds"] = {
+            part.name: {"n": fold["n"], **{m: fold[m]["value"] for m in METRICS if m in fold}}
+            for part in parts
+            for fold in [_emotion([part], closed_labels or part.classes)]
+        }
+    return {**result, "absent": absent} if absent else result
+
+
+def reference(parts: Sequence[Predicted], label: str) -> list[str]:
+    """One kind of reference label over all parts."""
+    return [value for part in parts for value in part.references[label]]
+
+
+def _check(parts: Sequence[Predicted], closed_labels: list[str] | None) -> None:
+    classes = parts[0].classes
+    seen: dict[str, str] = {}
+    for part in parts:
+        if part.classes != classes:
+            raise UserError(f"{part.name} predicts {part.classes}, {parts[0].name} {classes}")
+        for utt_id in part.ids:
+            if utt_id in seen:
+                raise UserError(f"{utt_id} is tested in {seen[utt_id]} and in {part.name}")
+            seen[utt_id] = part.name
+    for label in closed_labels or []:
+        if label not in classes:
+            raise UserError(f"closed label {label!r} is none of the model's {classes}")
+
+
+def _emotion(parts: Sequence[Predicted], labels: list[str]) -> dict[str, Any]:
+    references = np.array(reference(parts, "emotion"), dtype=object)
+    hypotheses = np.concatenate([part.emotions(labels) for part in parts])
+    scored = np.isin(references, labels)
+    outside = Counter(r for r in references[~scored] if r != UNKNOWN)
+    result: dict[str, Any] = {
+        "n": int(scored.sum()),
+        "n_unlabelled": int((references == UNKNOWN).sum()),
+    }
+    if outside:  # labels that the answer can't be: they are told, not scored
+        result["outside"] = dict(sorted(outside.items()))
+    if not scored.any():
+        return result
+    indices = [labels.index(label) for label in references[scored]]
+    result |= _classified(parts, scored, indices, hypotheses[scored], len(labels), METRICS)
+    confusion = result["confusion"]
+    detail = emotion_scores(np.array(confusion), labels)
+    result |= {"per_class": detail["per_class"], "labels": labels}
+    result["majority"] = majority_baseline(np.array(confusion), labels)
+    return result
+
+
+def _classified(
+    parts: Sequence[Predicted],
+    scored: np.ndarray,
+    references: Sequence[int],
+    hypotheses: Sequence[int],
+    num_classes: int,
+    metrics: dict[str, Statistic],
+) -> dict[str, Any]:
+    """Metrics with intervals, and the confusion matrix, of the utterances that are scored."""
+    rows = one_hot_cells(np.asarray(references), np.asarray(hypotheses), num_classes)
+    statistics = {name: on_cells(metric, num_classes) for name, metric in metrics.items()}
+    figures = interval(rows, _units(parts, scored), statistics)
+    confusion = rows.sum(axis=0).reshape(num_classes, num_classes)
+    return {**figures, "confusion": confusion.tolist()}
+
+
+def _units(parts: Sequence[Predicted], scored: np.ndarray) -> Any:
+    speakers = reference(parts, "speaker")
+    return resampling_units([speakers[i] for i in np.flatnonzero(scored)])
+
+
+def _gender(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
+    if any("gender" not in part.answers for part in parts):
+        return {}, {"gender": "the model does not tell genders"}
+    references = reference(parts, "gender")
+    scored = np.array([value != UNKNOWN for value in references])
+    if not scored.any():
+        return {}, {"gender": "no utterance has a reference label"}
+    answers = [value for part in parts for value in part.answers["gender"]]
+    pairs = [(references[i], answers[i]) for i in np.flatnonzero(scored)]
+    labels = sorted({label for pair in pairs for label in pair})
+    indices = np.array([[labels.index(label) for label in pair] for pair in pairs])
+    metrics = {f"gender_{name}": METRICS[name] for name in ("accuracy", "uar")}
+    scores = _classified(parts, scored, indices[:, 0], indices[:, 1], len(labels), metrics)
+    del scores["confusion"]
+    return {**scores, "gender_n": len(pairs)}, {}
+
+
+def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
+    if any("transcript" not in part.answers for part in parts):
+        return {}, {"wer": "the model does not transcribe"}
+    texts = [normalize_text(t) if t != UNKNOWN else "" for t in reference(parts, "text")]
+    scored = np.array([bool(text) for text in texts])
+    if not scored.any():
+        return {}, {"wer": "no utterance has a reference transcript"}
+    answers = [value for part in parts for value in part.answers["transcript"]]
+    keep = np.flatnonzero(scored)
+    references, hypotheses = [texts[i] for i in keep], [answers[i] for i in keep]
+    words = edit_counts(references, hypotheses)
+    characters = edit_counts(references, hypotheses, characters=True)
+    units = _units(parts, scored)
+    result = {
+        **interval(words, units, {"wer": error_rate}),
+        **interval(characters, units, {"cer": error_rate}),
+        "wer_n": len(keep),
+        "wer_reference": "+".join(sorted({part.text_source for part in parts})),
+    }
+    seen_in = [part.training_texts for part in parts for _ in part.ids]
+    unseen = np.array([text not in seen for text, seen in zip(texts, seen_in, strict=True)])
+    unseen &= scored
+    if unseen.sum() == scored.sum():
+        return result, {}
+    if not unseen.any():
+        return result, {"wer_unseen": "training saw every sentence of the set"}
+    statistics = {"wer_unseen": error_rate}
+    result |= interval(words[unseen[keep]], _units(parts, unseen), statistics)
+    return {**result, "wer_unseen_n": int(unseen.sum())}, {}
+
+
+def _speaker(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Equal error rate; trials stay within a fold, each of which has a space of its own."""
+    if any(part.embeddings is None for part in parts):
+        return {}, {"speaker_eer": "the model has no speaker embeddings"}
+    cosines, truths, reasons = [], [], []
+    for part in parts:
+        speakers = part.references["speaker"]
+        if reason := verification.why_no_trials(speakers):
+            reasons.append(reason)
+            continue
+        first, second, same = verification.trials(speakers)
+        cosines.append(verification.cosine(part.embeddings, first, second))
+        truths.append(same)
+    if not truths:
+        return {}, {"speaker_eer": reasons[0]}
+    same = np.concatenate(truths)
+    rate = verification.equal_error_rate(np.concatenate(cosines), same)
+    trials = {"same": int(same.sum()), "different": int((~same).sum())}
+    return {"speaker_eer": {"value": rate, "trials": trials}}, {}

@@ -1,0 +1,109 @@
+"""Speaker verification: does the model's speaker embedding tell whether two clips share a voice?
+
+Accuracy over training speakers says nothing about unseen ones, so pairs of clips (*trials*) are
+compared by the cosine of their embeddings and the equal error rate is taken over all thresholds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from sermtl.data.utterance import UNKNOWN
+
+MAX_TRIALS = 10_000
+"""Same-speaker trials, and as many different-speaker ones, drawn at most."""
+
+
+def trials(
+    speakers: Sequence[str], limit: int = MAX_TRIALS, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A trial list: same-speaker pairs, and equally many different-speaker pairs.
+
+    Pairs are drawn uniformly without repetition; all same-speaker pairs are taken when there are
+    no more than ``limit``. Should there be fewer different-speaker pairs, all of those are taken.
+
+    Args:
+        speakers: speaker of each utterance; utterances of unknown speaker are in no trial.
+        limit: largest number of same-speaker pairs.
+        seed: of the draw; the same speakers in the same order give the same list.
+
+    Returns:
+        ``first``, ``second`` (T,) indices of utterances, and ``same`` (T,) bool.
+    """
+    known = [i for i, speaker in enumerate(speakers) if speaker != UNKNOWN]
+    utterances = np.array(sorted(known, key=lambda i: (speakers[i], i)), dtype=np.int64)
+    names = [speakers[i] for i in utterances]
+    ends = {name: position + 1 for position, name in enumerate(names)}
+    position = np.arange(len(names))
+    end = np.array([ends[name] for name in names], dtype=np.int64)
+    # With utterances sorted by speaker, utterance i meets those of its own speaker in
+    # i+1..end[i]-1 and those of others in end[i]..N-1: each pair once, numbered through.
+    rng = np.random.default_rng(seed)
+    same = _draw(position + 1, end, limit, rng)
+    different = _draw(end, np.full_like(end, len(names)), len(same[0]), rng)
+    pairs = [np.concatenate(side) for side in zip(same, different, strict=True)]
+    is_same = np.arange(len(pairs[0])) < len(same[0])
+    return utterances[pairs[0]], utterances[pairs[1]], is_same
+
+
+def _draw(
+    begin: np.ndarray, end: np.ndarray, limit: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most ``limit`` of the pairs (i, begin[i]..end[i]-1), uniformly without repetition."""
+    bounds = np.concatenate([[0], np.cumsum(end - begin)])
+    total = int(bounds[-1])
+    if total > limit:
+        chosen = np.sort(rng.choice(total, limit, replace=False))
+    else:
+        chosen = np.arange(total)
+    first = np.searchsorted(bounds, chosen, side="right") - 1
+    return first, begin[first] + chosen - bounds[first]
+
+
+def cosine(embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Cosine of pairs of rows: (N, H), (T,), (T,) -> (T,); 0 with a zero vector."""
+    embeddings = embeddings.astype(np.float64)
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    unit = np.divide(embeddings, norms, out=np.zeros_like(embeddings), where=norms > 0)
+    return np.einsum("th,th->t", unit[first], unit[second])
+
+
+def equal_error_rate(scores: np.ndarray, same: np.ndarray) -> float:
+    """Where false acceptances and false rejections are equally frequent.
+
+    Args:
+        scores: (T,), higher for likelier the same speaker.
+        same: (T,) bool, the truth.
+
+    Returns:
+        The rate, between 0 and 1, on the ROC's straight lines between thresholds.
+
+    Raises:
+        ValueError: when all trials are of one kind.
+    """
+    same = np.asarray(same, dtype=bool)
+    if same.all() or not same.any():
+        raise ValueError("an equal error rate needs trials of both kinds")
+    order = np.argsort(-scores, kind="stable")
+    scores, same = scores[order], same[order]
+    # One operating point per distinct score: equal scores are accepted together.
+    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
+    accepted = np.concatenate([[0], np.cumsum(~same)[last]]) / (~same).sum()
+    rejected = 1 - np.concatenate([[0], np.cumsum(same)[last]]) / same.sum()
+    # The gap falls from 1 to -1; the rate lies where the line through it crosses 0.
+    gap = rejected - accepted
+    after = int(np.argmax(gap <= 0))
+    share = gap[after - 1] / (gap[after - 1] - gap[after])
+    return float(accepted[after - 1] + share * (accepted[after] - accepted[after - 1]))
+
+
+def why_no_trials(speakers: Sequence[str]) -> str | None:
+    """The reason why there can be no equal error rate, or ``None`` if there can."""
+    counts = Counter(speaker for speaker in speakers if speaker != UNKNOWN)
+    enough = sum(count >= 2 for count in counts.values())
+    if enough < 2:
+        return f"{enough} known speakers with two or more utterances; two are needed"
+    return None
