@@ -75,7 +75,8 @@ def task_weights(
         axes.bar(shown, heights, 0.7, bottom=bottom, color=_colour(k), label=task, edgecolor="w")
         for x, (base, height) in enumerate(zip(bottom, heights, strict=True)):
             if height > 0.05:
-                axes.text(x, base + height / 2, f"{height:.2f}", ha="center", va="center", size=8)
+                place = {"ha": "center", "va": "center", "color": "white" if k == 0 else "black"}
+                axes.text(x, base + height / 2, f"{height:.2f}", size=8, **place)
         bottom += heights
     axes.set(xlabel="reference emotion", ylabel="mean ω", ylim=(0, 1))
     axes.set_title("Weight of the auxiliary tasks in the fusion")
@@ -85,7 +86,7 @@ def task_weights(
 
 def learning_curves(path: Path, histories: Mapping[str, list[dict[str, Any]]]) -> None:
     """Losses, and the score that selects; ``histories`` by fold (or one entry ``""``)."""
-    figure, (losses, scores) = _figure(10, 4, columns=2)
+    figure, (losses, scores) = _figure(11, 4, columns=2)
     for k, (name, epochs) in enumerate(histories.items()):
         colour, prefix = _colour(k), f"{name} " if name else ""
         for phase, style in (("train", "--"), ("valid", "-")):
@@ -119,7 +120,9 @@ def _legend(axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
     named = [(h, text) for h, text in zip(handles, labels, strict=True) if text]
     if named:
-        axes.legend(*zip(*named, strict=True), fontsize=8, frameon=False)
+        # Many entries would cover the curves.
+        aside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(named) > 4 else {}
+        axes.legend(*zip(*named, strict=True), fontsize=8, frameon=False, **aside)
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
