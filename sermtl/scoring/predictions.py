@@ -37,7 +37,7 @@ class Predicted:
     task_weights: dict[str, np.ndarray]  # auxiliary task -> (N,)
     embeddings: np.ndarray | None  # (N, H) of the speaker branch
     text_source: str  # "whisper", "corpus" or "extra"
-    training_texts: set[str]  # normalised, of the sets this model learned from
+    training_texts: set[str] | None  # normalised, of the sets this model learned from, if told
 
     def emotions(self, allowed: Sequence[str]) -> np.ndarray:
         """Index within ``allowed`` of the likeliest of these classes: (N,)."""
@@ -101,7 +101,7 @@ def read_predictions(
         },
         embeddings=_read_embeddings(folder / EMBEDDINGS, ids, dump),
         text_source=source,
-        training_texts=training_texts or set(),
+        training_texts=training_texts,
     )
 
 

@@ -158,7 +158,9 @@ def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
         "wer_n": len(keep),
         "wer_reference": "+".join(sorted({part.text_source for part in parts})),
     }
-    seen_in = [part.training_texts for part in parts for _ in part.ids]
+    if any(part.training_texts is None for part in parts):
+        return result, {"wer_unseen": "the training sets are not named"}
+    seen_in = [part.training_texts or () for part in parts for _ in part.ids]
     unseen = np.array([text not in seen for text, seen in zip(texts, seen_in, strict=True)])
     unseen &= scored
     if unseen.sum() == scored.sum():

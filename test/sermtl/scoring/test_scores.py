@@ -1,0 +1,168 @@
+"""A set's scores: what is absent, closed classes, folds, labels from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+
+from sermtl.errors import UserError
+from sermtl.scoring.predictions import Predicted, read_extra_labels
+from sermtl.scoring.scores import set_scores
+
+CLASSES = ["N", "H", "S", "A"]
+
+
+def predicted(n: int = 120, seed: int = 0, name: str = "", **changes: object) -> Predicted:
+    """A random set of ``n`` utterances by twelve speakers."""
+    rng = np.random.default_rng(seed)
+    probabilities = rng.dirichlet(np.ones(4), n)
+    answers = {
+        "emotion": [CLASSES[i] for i in probabilities.argmax(1)],
+        "gender": rng.choice(["female", "male"], n).tolist(),
+        "transcript": rng.choice(["a b c", "a c", "", "b d e f"], n).tolist(),
+    }
+    references = {
+        "emotion": rng.choice([*CLASSES[:3], "<unk>"], n).tolist(),
+        "gender": rng.choice(["female", "male", "<unk>"], n).tolist(),
+        "speaker": [f"s{i % 12}" for i in range(n)],
+        "text": rng.choice(["A b, c!", "B d.", "<unk>", "…"], n).tolist(),
+    }
+    values = {
+        "name": name,
+        "ids": [f"{name}u{i:03}" for i in range(n)],
+        "classes": CLASSES,
+        "probabilities": probabilities,
+        "references": references,
+        "answers": answers,
+        "task_weights": {},
+        "embeddings": rng.normal(size=(n, 5)).astype(np.float32),
+        "text_source": "corpus",
+        "training_texts": {"b d"},
+    }
+    return Predicted(**(values | changes))
+
+
+def test_emotion_scores_are_of_labelled_utterances() -> None:
+    part = predicted()
+    scores = set_scores([part])
+    pairs = [
+        pair
+        for pair in zip(part.references["emotion"], part.answers["emotion"], strict=True)
+        if pair[0] != "<unk>"
+    ]
+    reference, hypothesis = zip(*pairs, strict=True)
+    assert scores["n"] == len(pairs) and scores["n_unlabelled"] == 120 - len(pairs)
+    expected = sk.f1_score(reference, hypothesis, labels=CLASSES[:3], average="macro")
+    assert scores["macro_f1"]["value"] == pytest.approx(expected, abs=1e-12)
+    assert scores["macro_f1"]["low"] < expected < scores["macro_f1"]["high"]
+    assert scores["macro_f1"]["unit"] == "speakers"
+    assert scores["micro_f1"] == scores["accuracy"]
+    assert (
+        scores["confusion"] == sk.confusion_matrix(reference, hypothesis, labels=CLASSES).tolist()
+    )
+    assert "open" not in scores and "folds" not in scores and "absent" not in scores
+
+
+def test_auxiliary_scores() -> None:
+    part = predicted()
+    scores = set_scores([part])
+    known = [i for i, g in enumerate(part.references["gender"]) if g != "<unk>"]
+    sides = [[side["gender"][i] for i in known] for side in (part.references, part.answers)]
+    assert scores["gender_accuracy"]["value"] == pytest.approx(sk.accuracy_score(*sides))
+    assert scores["gender_uar"]["value"] == pytest.approx(sk.balanced_accuracy_score(*sides))
+    assert scores["gender_n"] == len(known)
+    words = {"A b, c!": "a b c", "B d.": "b d"}
+    texts, answers = part.references["text"], part.answers["transcript"]
+    spoken = [(words[t], a) for t, a in zip(texts, answers, strict=True) if t in words]
+    unseen = [pair for pair in spoken if pair[0] != "b d"]
+    assert scores["wer"]["value"] == pytest.approx(jiwer.wer(*map(list, zip(*spoken, strict=True))))
+    assert scores["cer"]["value"] == pytest.approx(jiwer.cer(*map(list, zip(*spoken, strict=True))))
+    expected = jiwer.wer(*map(list, zip(*unseen, strict=True)))
+    assert scores["wer_unseen"]["value"] == pytest.approx(expected)
+    assert (scores["wer_n"], scores["wer_unseen_n"]) == (len(spoken), len(unseen))
+    assert scores["wer_reference"] == "corpus"
+    assert 0.3 < scores["speaker_eer"]["value"] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [({"a b c", "b d"}, "saw every sentence"), (None, "not named"), ({"other words"}, None)],
+)
+def test_unseen_sentences_only_where_they_differ(texts: set | None, reason: str | None) -> None:
+    scores = set_scores([predicted(training_texts=texts)])
+    assert "wer_unseen" not in scores
+    assert (reason is None) == ("absent" not in scores)
+    assert reason is None or reason in scores["absent"]["wer_unseen"]
+
+
+def test_what_has_no_labels_or_no_branch_is_absent() -> None:
+    unknown = {label: ["<unk>"] * 120 for label in ("emotion", "gender", "speaker", "text")}
+    scores = set_scores([predicted(references=unknown)])
+    assert scores.keys() == {"n", "n_unlabelled", "absent"}
+    assert scores["absent"].keys() == {"emotion", "gender", "wer", "speaker_eer"}
+    part = predicted(embeddings=None)
+    part.answers = {"emotion": part.answers["emotion"]}
+    scores = set_scores([part])
+    assert scores["absent"].keys() == {"gender", "wer", "speaker_eer"}
+    assert scores["macro_f1"]["value"] > 0
+
+
+def test_closed_scores_choose_among_the_corpus_classes() -> None:
+    part = predicted()
+    scores = set_scores([part], closed_labels=["S", "N", "H"])
+    labelled = [i for i, e in enumerate(part.references["emotion"]) if e != "<unk>"]
+    answers = ["NHS"[i] for i in part.probabilities[:, :3].argmax(1)]
+    sides = [[side[i] for i in labelled] for side in (part.references["emotion"], answers)]
+    assert scores["labels"] == ["S", "N", "H"]
+    assert scores["accuracy"]["value"] == pytest.approx(sk.accuracy_score(*sides))
+    opened = set_scores([part])
+    assert all(scores["open"][key] == opened[key] for key in ("macro_f1", "uar", "confusion"))
+    with pytest.raises(UserError, match="'X'"):
+        set_scores([part], closed_labels=["X"])
+
+
+def test_labels_outside_the_classes_are_counted() -> None:
+    part = predicted()
+    part.references["emotion"][:3] = ["X", "X", "Y"]
+    scores = set_scores([part])
+    assert scores["outside"] == {"X": 2, "Y": 1}
+    assert scores["n"] + scores["n_unlabelled"] + 3 == 120
+
+
+def test_folds_are_pooled_but_trials_stay_within() -> None:
+    parts = [predicted(60, seed, f"fold{seed}") for seed in (1, 2)]
+    scores, alone = set_scores(parts), [set_scores([part]) for part in parts]
+    assert scores["n"] == sum(one["n"] for one in alone)
+    assert (np.array(scores["confusion"]) == sum(np.array(one["confusion"]) for one in alone)).all()
+    for part, one in zip(parts, alone, strict=True):
+        assert scores["folds"][part.name]["uar"] == one["uar"]["value"]
+    same = [one["speaker_eer"]["trials"]["same"] for one in alone]
+    assert scores["speaker_eer"]["trials"]["same"] == sum(same)
+
+
+def test_folds_must_agree_and_be_disjoint() -> None:
+    first = predicted(name="fold1")
+    with pytest.raises(UserError, match="tested in fold1 and in fold2"):
+        set_scores([first, predicted(name="fold2", ids=first.ids)])
+    with pytest.raises(UserError, match="fold2 predicts"):
+        set_scores([first, predicted(name="fold2", classes=CLASSES[::-1])])
+
+
+def test_extra_labels(tmp_path: Path) -> None:
+    path = tmp_path / "extra.csv"
+    path.write_text("id,gender,text\nu1,female,\nu2,,some words\n")
+    expected = {"gender": {"u1": "female"}, "text": {"u2": "some words"}}
+    assert read_extra_labels(path) == expected
+    for content, message in (
+        ("id,sex\nu1,f\n", "'sex'"),
+        ("utt,gender\nu1,f\n", "no column 'id'"),
+        ("id,gender\nu1,f\nu1,m\n", "extra.csv:3: u1 appears twice"),
+        ("id,gender\nu1\n", "extra.csv:2: not as many"),
+    ):
+        path.write_text(content)
+        with pytest.raises(UserError, match=message):
+            read_extra_labels(path)

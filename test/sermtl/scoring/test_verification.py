@@ -1,0 +1,83 @@
+"""Trials and equal error rate, against enumeration and scikit-learn's ROC."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.interpolate import interp1d
+from scipy.optimize import brentq
+from sklearn.metrics import roc_curve
+
+from sermtl.scoring.verification import cosine, equal_error_rate, trials, why_no_trials
+
+SPEAKERS = ["a", "b", "a", "<unk>", "c", "b", "a", "c", "d", "<unk>"]
+
+
+def pairs_of(first: np.ndarray, second: np.ndarray) -> list[tuple[int, int]]:
+    return [tuple(sorted(pair)) for pair in zip(first.tolist(), second.tolist(), strict=True)]
+
+
+def test_all_same_speaker_pairs_and_as_many_others() -> None:
+    first, second, same = trials(SPEAKERS)
+    pairs = pairs_of(first, second)
+    known = [i for i, speaker in enumerate(SPEAKERS) if speaker != "<unk>"]
+    expected = {p for p in combinations(known, 2) if SPEAKERS[p[0]] == SPEAKERS[p[1]]}
+    assert {p for p, s in zip(pairs, same, strict=True) if s} == expected
+    assert same.sum() == (~same).sum() == len(expected)
+    assert len(set(pairs)) == len(pairs)
+    for (i, j), is_same in zip(pairs, same, strict=True):
+        assert (SPEAKERS[i] == SPEAKERS[j]) == is_same and "<unk>" not in (SPEAKERS[i], SPEAKERS[j])
+
+
+def test_large_sets_are_sampled_without_repetition() -> None:
+    speakers = [f"s{i}" for i in np.random.default_rng(0).integers(0, 50, 20_000)]
+    first, second, same = trials(speakers, limit=500)
+    assert same.sum() == (~same).sum() == 500
+    assert len(set(pairs_of(first, second))) == 1000
+    assert all((speakers[i] == speakers[j]) == s for i, j, s in zip(first, second, same))  # noqa: B905
+    for again, once in zip(trials(speakers, limit=500), (first, second, same), strict=True):
+        assert (again == once).all()
+
+
+def test_every_different_pair_is_as_likely() -> None:
+    counts = np.zeros((6, 6))
+    for seed in range(600):
+        first, second, same = trials(["a", "a", "a", "b", "b", "b"], limit=2, seed=seed)
+        np.add.at(counts, (first[~same], second[~same]), 1)
+    drawn = counts[:3, 3:]
+    assert drawn.sum() == counts.sum() == 1200
+    assert (np.abs(drawn - 1200 / 9) < 45).all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("digits", [1, 8])
+def test_rate_is_that_of_scikit_learns_roc(seed: int, digits: int) -> None:
+    rng = np.random.default_rng(seed)
+    same = rng.random(80) < 0.4
+    scores = np.round(same + rng.normal(size=80), digits)  # one digit: many ties
+    false, true, _ = roc_curve(same, scores, drop_intermediate=False)
+    expected = brentq(lambda x: 1 - x - interp1d(false, true)(x), 0, 1)
+    assert equal_error_rate(scores, same) == pytest.approx(expected, abs=1e-9)
+
+
+def test_extremes() -> None:
+    same = np.array([True, True, False, False])
+    assert equal_error_rate(np.array([4, 3, 2, 1]), same) == 0
+    assert equal_error_rate(np.array([1, 2, 3, 4]), same) == 1
+    assert equal_error_rate(np.zeros(4), same) == 0.5
+    with pytest.raises(ValueError, match="both kinds"):
+        equal_error_rate(np.zeros(2), np.array([True, True]))
+
+
+def test_cosine() -> None:
+    embeddings = np.array([[3.0, 0], [1, 1], [0, 0], [-2, 0]], dtype=np.float32)
+    got = cosine(embeddings, np.array([0, 0, 0]), np.array([1, 2, 3]))
+    assert got == pytest.approx([0.5**0.5, 0, -1])
+
+
+def test_says_why_there_are_no_trials() -> None:
+    assert why_no_trials(["a", "a", "b", "b"]) is None
+    assert "1 known speakers" in (why_no_trials(["a", "a", "b", "<unk>", "<unk>"]) or "")
+    assert why_no_trials([]) is not None
