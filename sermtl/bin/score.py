@@ -135,11 +135,11 @@ def _plot(
             path = add(name, "Confusion matrix", f"confusion_{name}.png")
             plots.confusion_matrix(path, scores["confusion"], scores["labels"])
         emotions, classes = reference(parts, "emotion"), parts[0].classes
-        if parts[0].task_weights and set(emotions) & set(classes):
-            weights = {
-                task: np.concatenate([part.task_weights[task] for part in parts])
-                for task in parts[0].task_weights
-            }
+        tasks = list(parts[0].task_weights)
+        # Folds whose labels switch different tasks off have no weights in common.
+        alike = all(list(part.task_weights) == tasks for part in parts)
+        if tasks and alike and set(emotions) & set(classes):
+            weights = {t: np.concatenate([part.task_weights[t] for part in parts]) for t in tasks}
             path = add(name, "Task weights by emotion", f"task_weights_{name}.png")
             plots.task_weights(path, weights, emotions, classes)
     read = {

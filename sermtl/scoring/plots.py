@@ -99,7 +99,7 @@ def learning_curves(path: Path, histories: Mapping[str, list[dict[str, Any]]]) -
     losses.set(xlabel="epoch", ylabel="loss", title="Loss")
     scores.set(xlabel="epoch", ylabel="score", title="Validation scores", ylim=(0, 1))
     for axes in (losses, scores):
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         _legend(axes)
     _save(figure, path)
 

@@ -42,7 +42,7 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
     _check(parts, closed_labels)
     absent: dict[str, str] = {}
     result = _emotion(parts, closed_labels or parts[0].classes)
-    if closed_labels:
+    if closed_labels and result["n"]:
         opened = _emotion(parts, parts[0].classes)
         result["open"] = {k: v for k, v in opened.items() if k not in ("n", "n_unlabelled")}
     if not result["n"]:
