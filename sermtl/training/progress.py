@@ -9,8 +9,9 @@ from typing import Any
 
 from espnet2.train.reporter import SubReporter
 
-PREFIX = "progress:"
+PREFIX = "[progress]"
 """Marks the lines of the log that the console repeats."""
+SHOWN = ("macro_f1", "uar", "acc_gender", "token_error_rate")
 
 
 def clock(seconds: float) -> str:
@@ -56,7 +57,7 @@ class Progress:
         now = time.perf_counter()
         left = (now - self.start) / (epoch - self.start_epoch + 1) * (self.max_epoch - epoch)
         metrics = "  ".join(
-            f"{name} {valid[name]:.3f}" for name in valid if not name.startswith(("loss", "f1_"))
+            f"{name} {value:.3f}" for name, value in valid.items() if name in SHOWN
         )
         logging.info(
             f"{PREFIX} epoch {epoch}/{self.max_epoch}  loss {train['loss']:.3f}  "
