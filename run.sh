@@ -4,6 +4,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The recipe comes first: it may change the defaults below and has options of its own.
+SERMTL_COMMAND="./run.sh $(printf '%q ' "$@")" # for the results page
+export SERMTL_COMMAND
 recipe=demo
 for ((i = 1; i < $#; i++)); do
     if [ "${!i}" = --recipe ]; then j=$((i + 1)) recipe=${!j}; fi
@@ -137,8 +139,8 @@ fi
 
 if begin 7 "$skip_eval" "scoring"; then
     python -m sermtl.bin.score --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
-        --test_sets "$test_sets" --fold "$fold" --inference_tag "$inference_tag" \
-        --extra_labels "$extra_labels" --force "$force"
+        --train_set "$train_set" --test_sets "$test_sets" --fold "$fold" \
+        --inference_tag "$inference_tag" --extra_labels "$extra_labels" --force "$force"
 fi
 
 if begin 8 false "packing"; then

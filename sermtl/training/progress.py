@@ -56,9 +56,7 @@ class Progress:
         """Log the epoch's losses and validation metrics."""
         now = time.perf_counter()
         left = (now - self.start) / (epoch - self.start_epoch + 1) * (self.max_epoch - epoch)
-        metrics = "  ".join(
-            f"{name} {value:.3f}" for name, value in valid.items() if name in SHOWN
-        )
+        metrics = "  ".join(f"{name} {value:.3f}" for name, value in valid.items() if name in SHOWN)
         logging.info(
             f"{PREFIX} epoch {epoch}/{self.max_epoch}  loss {train['loss']:.3f}  "
             f"valid loss {valid['loss']:.3f}  {metrics}  {clock(left)} left"
