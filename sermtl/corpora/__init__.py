@@ -30,12 +30,15 @@ def load_corpus(
     Raises:
         UserError: for an unknown recipe or option, or a required option that isn't given.
     """
+    name = f"sermtl.corpora.{recipe}"
     try:
-        module = importlib.import_module(f"sermtl.corpora.{recipe}")
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != f"sermtl.corpora.{recipe}":
+        if not name.startswith(str(error.name)):
             raise
-        raise UserError(f"there is no corpus module for the recipe {recipe!r}") from error
+        module = None
+    if not hasattr(module, "load"):
+        raise UserError(f"there is no corpus module for the recipe {recipe!r}")
     parameters = list(inspect.signature(module.load).parameters.values())[2:]
     known = [parameter.name for parameter in parameters]
     if unknown := [name for name in options if name not in known]:

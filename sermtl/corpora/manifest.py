@@ -1,0 +1,148 @@
+"""A manifest: one table, CSV or TSV, that describes a corpus of one's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sermtl.data.utterance import UNKNOWN
+from sermtl.errors import UserError
+
+COLUMNS = ("path", "emotion", "gender", "speaker", "text", "split", "start", "end", "id")
+DELIMITERS = (",", "\t", ";")
+GENDERS = {"m": "male", "man": "male", "male": "male"}
+GENDERS |= {"f": "female", "woman": "female", "female": "female"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One utterance of a manifest; ``None`` where a field is empty or its column absent."""
+
+    line: int  # in the manifest, where the row begins
+    path: str  # as written, relative to the manifest's folder or absolute
+    emotion: str | None = None
+    gender: str | None = None
+    speaker: str | None = None
+    text: str | None = None
+    split: str | None = None
+    start: float | None = None  # seconds
+    end: float | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The rows of a manifest, and the names of its columns that have no meaning here."""
+
+    rows: list[Row]
+    ignored: list[str]
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """Read a manifest; the header decides the delimiter: comma, tab or semicolon.
+
+    Raises:
+        UserError: naming file and line, for anything that isn't a well-formed table, an empty
+            path, and values of gender, start or end that make no sense.
+    """
+    path = Path(path)
+    records = read_table(path)
+    line, header = next(records, (1, []))
+    names = [name.strip().lower() for name in header]
+    if "path" not in names:
+        raise UserError(f"{path}:{line}: the header has no column `path`, only {header}")
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}:{line}: two columns are called {name!r}")
+    rows = []
+    for line, fields in records:
+        if len(fields) != len(names):
+            raise UserError(
+                f"{path}:{line}: {len(fields)} fields, the header has {len(names)} columns "
+                "(a field that holds the delimiter must be quoted)"
+            )
+        rows.append(_row(f"{path}:{line}", line, dict(zip(names, fields, strict=True))))
+    if not rows:
+        raise UserError(f"{path} has a header and no rows")
+    return Manifest(rows, [name for name in names if name not in COLUMNS])
+
+
+def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The non-empty records of a delimited file, each with the line on which it begins.
+
+    Raises:
+        UserError: if the file is missing, isn't UTF-8, or has a broken quotation.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
+    first = text.lstrip().partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            if fields:
+                yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(
+            f"{path}:{line}: {error} (a quote inside a quoted field is written twice)"
+        ) from error
+
+
+def _row(where: str, line: int, fields: dict[str, str]) -> Row:
+    values = {
+        name: " ".join(value.split())
+        for name, value in fields.items()
+        if name in COLUMNS and value.strip() not in ("", UNKNOWN)
+    }
+    if "path" not in values:
+        raise UserError(f"{where}: the path is empty")
+    start, end = _seconds(where, "start", values), _seconds(where, "end", values)
+    if end is not None and end <= (start or 0.0):
+        raise UserError(f"{where}: end {end} s is not after start {start or 0.0} s")
+    return Row(
+        line=line,
+        path=fields["path"].strip(),  # as it is: file names may hold double spaces
+        emotion=values.get("emotion"),
+        gender=_gender(where, values.get("gender")),
+        speaker=values.get("speaker"),
+        text=values.get("text"),
+        split=values.get("split"),
+        start=start,
+        end=end,
+        id=values.get("id"),
+    )
+
+
+def _seconds(where: str, name: str, values: dict[str, str]) -> float | None:
+    if name not in values:
+        return None
+    try:
+        seconds = float(values[name])
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise UserError(f"{where}: {name} must be a number of seconds, not {values[name]!r}")
+    return seconds
+
+
+def _gender(where: str, value: str | None) -> str | None:
+    if value is None or value.lower() == "unknown":
+        return None
+    if value.lower() not in GENDERS:
+        raise UserError(
+            f"{where}: gender must be male, female (or m, f), or empty if unknown, not {value!r}"
+        )
+    return GENDERS[value.lower()]
