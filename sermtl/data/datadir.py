@@ -73,20 +73,33 @@ def read_data_dir(folder: str | Path) -> DataDir:
     """All files of a data dir.
 
     Raises:
-        UserError: as `read_column`, and if the files don't hold the same utterances.
+        UserError: as `read_column`, if the files don't hold the same utterances, and if audio is
+            missing.
     """
     folder = Path(folder)
     columns = {name: read_column(folder / name) for name in FILES}
-    ids = list(columns["wav.scp"])
+    lines = {u: number for number, u in enumerate(columns["wav.scp"], 1)}
     for name, column in columns.items():
-        if list(column) != ids:
-            missing = sorted(set(ids) - set(column))
-            extra = sorted(set(column) - set(ids))
-            what = f"lacks {missing[0]}" if missing else f"has {extra[0]}, which wav.scp lacks"
-            raise UserError(
-                f"{folder / name} {what} ({len(missing)} missing, {len(extra)} too many)"
-            )
+        for number, utt_id in enumerate(column, 1):
+            if utt_id not in lines:
+                raise UserError(f"{folder / name}:{number}: {utt_id} isn't in wav.scp")
+        for utt_id, number in lines.items():
+            if utt_id not in column:
+                raise UserError(f"{folder / 'wav.scp'}:{number}: {utt_id} is missing from {name}")
+    _check_audio(folder / "wav.scp", columns["wav.scp"].values())
     return DataDir(columns)
+
+
+def _check_audio(path: Path, places: Iterable[str]) -> None:
+    """Refuse a wav.scp that names a file, or an archive (``file:offset``), that isn't there."""
+    there: dict[str, bool] = {}
+    for number, place in enumerate(places, 1):
+        archive, _, offset = place.rpartition(":")
+        file = archive if archive and offset.isdecimal() else place
+        if file not in there:
+            there[file] = Path(file).is_file()
+        if not there[file]:
+            raise UserError(f"{path}:{number}: there is no audio file {file}")
 
 
 def write_column(path: Path, values: Mapping[str, str]) -> None:

@@ -9,6 +9,8 @@ import yaml
 
 from sermtl.errors import UserError
 
+NOTHING = ("", "null", "~")  # YAML's ways to write no value
+
 
 @dataclass(frozen=True)
 class LabelInventory:
@@ -30,18 +32,22 @@ def load_labels(path: str | Path) -> LabelInventory:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Everything as text: a label such as `no` or 01 is neither a truth value nor a number.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except FileNotFoundError as error:
         raise UserError(f"there is no label file {path}") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no YAML: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
         raise UserError(f"{path} must hold a mapping `classes:` of label to name")
-    classes = {str(label): str(name) for label, name in content["classes"].items()}
-    corpus = {
-        str(label): None if name is None else str(name)
-        for label, name in (content.get("corpus") or {}).items()
-    }
+    classes = content["classes"]
+    corpus = content.get("corpus") or {}
+    if not isinstance(corpus, dict):
+        raise UserError(f"{path}: `corpus:` must be a mapping of the corpus's label to class")
+    for label, name in [*classes.items(), *corpus.items()]:
+        if not isinstance(name, str):
+            raise UserError(f"{path}: {label!r} must be given one name, not {name}")
+    corpus = {label: None if name in NOTHING else name for label, name in corpus.items()}
     for label, name in corpus.items():
         if name is not None and name not in classes:
             raise UserError(f"{path}: {label!r} is mapped to {name!r}, which is none of `classes`")

@@ -19,6 +19,8 @@ def test_classes_in_order_and_the_corpus_map(tmp_path):
         ("classes: [", "no YAML"),
         ("classes: [a]", "mapping"),
         ("classes: {a: b}\ncorpus: {x: c}", "none of"),
+        ("classes: {a: b}\ncorpus: [x]", "corpus"),
+        ("classes: {a: [b]}", "one name"),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, message):
@@ -28,6 +30,14 @@ def test_bad_files_are_named(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as error:
         load_labels(file)
     assert "labels.yaml" in str(error.value)
+
+
+def test_labels_are_text_whatever_yaml_thinks_of_them(tmp_path):
+    file = tmp_path / "labels.yaml"
+    file.write_text("classes:\n  no: neutral\n  1: one\ncorpus:\n  01: no\n  y: ~\n  null: 1\n")
+    labels = load_labels(file)
+    assert labels.classes == {"no": "neutral", "1": "one"}
+    assert labels.corpus == {"01": "no", "y": None, "null": "1"}
 
 
 def test_every_recipes_labels_load(root):

@@ -1,0 +1,62 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from sermtl.errors import UserError, run_main
+
+
+def run(body, root):
+    """A command whose main has this body."""
+    script = (
+        "from sermtl.errors import UserError, run_main\n"
+        "import os, signal, time\n"
+        f"def main():\n    {body}\n"
+        "run_main(main)\n"
+    )
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
+
+
+def test_a_users_error_is_one_line(root):
+    done = run("raise UserError('data/text:3: twice')", root)
+    assert (done.returncode, done.stderr) == (1, "error: data/text:3: twice\n")
+
+
+def test_our_own_error_keeps_its_traceback(root):
+    done = run("raise KeyError('x')", root)
+    assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_success_prints_nothing(root):
+    done = run("pass", root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_kill_runs_the_cleaning_up(root):
+    body = "\n    ".join(
+        [
+            "try:",
+            "    os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)",
+            "finally:",
+            "    print('cleaned up')",
+        ]
+    )
+    done = run(body, root)
+    assert (done.returncode, done.stdout) == (143, "cleaned up\n")
+
+
+def test_an_interruption_says_how_to_go_on(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            run_main(lambda: os.kill(os.getpid(), signal.SIGINT))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stop.value.code == 130
+    assert "again to continue" in capsys.readouterr().err
+
+
+def test_errors_are_exceptions_with_their_message():
+    assert str(UserError("a.csv:1: no")) == "a.csv:1: no"
