@@ -35,6 +35,7 @@ train_set=train      # sets to train on, separated by spaces
 valid_set=valid      # sets to select the best epochs on
 test_sets="test"     # sets to test on
 fold=                # of recipes with folds: a fold's name, or all
+speed_perturb_factors= # copies of the training sets at these speeds, e.g. "0.9 1.1"
 max_unreadable=0.01  # share of audio files that may be unreadable
 whisper_model=none   # Whisper model to transcribe with: a name, a checkpoint, or none
 whisper_language=auto # language to force, or auto
@@ -79,7 +80,9 @@ fi
 
 "$root/tools/setup.sh"
 . "$root/tools/path.sh"
-if [ -z "$ngpu" ]; then ngpu=$(nvidia-smi -L 2>/dev/null | head -n 1 | wc -l); fi
+if [ -z "$ngpu" ]; then
+    if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
+fi
 if [ -z "$train_tag" ]; then
     train_tag=$(python -m sermtl.bin.tag --train_config "$train_config" \
         --train_args "$train_args" --ssl_model "$ssl_model")
@@ -102,7 +105,9 @@ begin() {
 if begin 1 "$skip_data_prep" "data preparation"; then
     python -m sermtl.bin.prepare --recipe "$recipe" ${labels[@]+"${labels[@]}"} \
         --datadir "$datadir" --dumpdir "$dumpdir" --nj "$nj" --force "$force" \
-        --max_unreadable "$max_unreadable" --corpus_args ${corpus_args[@]+"${corpus_args[@]}"}
+        --max_unreadable "$max_unreadable" --train_set "$train_set" \
+        --speed_perturb_factors "$speed_perturb_factors" \
+        --corpus_args ${corpus_args[@]+"${corpus_args[@]}"}
 fi
 
 if begin 2 "$skip_data_prep" "transcription"; then
@@ -119,13 +124,14 @@ fi
 if begin 4 "$skip_data_prep" "statistics"; then
     python -m sermtl.bin.stats --dumpdir "$dumpdir" --datadir "$datadir" --statsdir "$stats" \
         ${labels[@]+"${labels[@]}"} --train_set "$train_set" --valid_set "$valid_set" \
-        --fold "$fold" --force "$force"
+        --speed_perturb_factors "$speed_perturb_factors" --fold "$fold" --force "$force"
 fi
 
 if begin 5 "$skip_train" "training"; then
     python -m sermtl.bin.train --expdir "$exp" --statsdir "$stats" --tokensdir "$tokens" \
         --datadir "$datadir" --dumpdir "$dumpdir" --train_set "$train_set" \
-        --valid_set "$valid_set" --fold "$fold" --train_args "$train_args" \
+        --valid_set "$valid_set" --speed_perturb_factors "$speed_perturb_factors" \
+        --fold "$fold" --train_args "$train_args" \
         --ssl_model "$ssl_model" --configs "${configs[@]}" ${overlays[@]+"${overlays[@]}"} \
         --ngpu "$ngpu" --num_nodes "$num_nodes" --cmd "$cmd" --force "$force"
 fi

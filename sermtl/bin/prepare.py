@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,12 +14,17 @@ from pathlib import Path
 
 from sermtl.corpora import load_corpus
 from sermtl.data.datadir import LABEL_FILES, label_columns, write_column, write_data_dir
-from sermtl.data.dump import dump_audio, stamp
+from sermtl.data.dump import dump_audio, source_of
 from sermtl.data.labels import load_labels
+from sermtl.data.speed_perturbation import parse_factors, perturb
 from sermtl.data.splits import write_folds
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
 from sermtl.stage import Stage
+
+MARKER = "prepared.json"
+SET_NAME = re.compile(r"\w[\w.-]*")
+RESERVED = {"tokens"}  # a folder of the dump that is no set
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,21 +36,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dumpdir", type=Path, required=True)
     parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="parallel processes")
     parser.add_argument("--max_unreadable", type=float, default=0.01, help="share of the clips")
+    parser.add_argument("--train_set", default="", help="sets to learn from, without folds")
+    parser.add_argument(
+        "--speed_perturb_factors", default="", help="copies of the training sets, e.g. '0.9 1.1'"
+    )
     parser.add_argument("--force", choices=["true", "false"], default="false")
     parser.add_argument("--corpus_args", nargs="*", default=[], metavar="NAME=VALUE")
     args = parser.parse_args(argv)
 
+    if wrong := [pair for pair in args.corpus_args if "=" not in pair]:
+        raise UserError(f"--corpus_args takes NAME=VALUE, not {wrong[0]!r}")
     options = dict(pair.split("=", 1) for pair in args.corpus_args)
     labels = load_labels(args.labels) if args.labels else None
     corpus = load_corpus(args.recipe, labels, args.datadir, options)
     for note in corpus.notes:
         print(f"note: {note}")
+    factors = parse_factors(args.speed_perturb_factors)
+    learnt_from = {name for split in corpus.folds.values() for name in split.train}
+    learnt_from |= set(args.train_set.split())
+    originals = [u for u in corpus.utterances if u.split in learnt_from]
+    corpus.utterances += perturb(originals, factors)
     sets = _sets(corpus)
-    for folder in (args.datadir, args.dumpdir):
-        for old in sorted(folder.glob("*/wav.scp")):
-            if old.parent.name not in sets:
-                print(f"note: {old.parent} is no set of the corpus any more: removed")
-                shutil.rmtree(old.parent)
+    for marker in sorted(args.dumpdir.glob(f"*/{MARKER}")):  # only what this command has made
+        if (name := marker.parent.name) not in sets:
+            print(f"note: {name} is no set of the corpus any more: removed")
+            shutil.rmtree(args.datadir / name, ignore_errors=True)
+            shutil.rmtree(args.dumpdir / name)
     for name, utterances in sets.items():
         _prepare(name, utterances, args)
     write_folds(args.datadir, corpus.folds)
@@ -55,6 +74,8 @@ def _sets(corpus: Corpus) -> dict[str, list[Utterance]]:
     for u in corpus.utterances:
         if u.id in seen:
             raise UserError(f"utterance id {u.id} stands for {seen[u.id].audio} and {u.audio}")
+        if not SET_NAME.fullmatch(u.split) or u.split in RESERVED:
+            raise UserError(f"{u.id}: {u.split!r} can't be the name of a set")
         seen[u.id] = u
         sets[u.split].append(u)
     if not sets:
@@ -65,12 +86,10 @@ def _sets(corpus: Corpus) -> dict[str, list[Utterance]]:
 def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -> None:
     data, dump = args.datadir / name, args.dumpdir / name
     ordered = sorted(utterances, key=lambda u: u.id)
-    record = [[u.id, u.audio, u.start, u.end, stamp(u.audio)] for u in ordered]
+    record = [source_of(u) for u in ordered]
     columns = label_columns(utterances)
-    stage = Stage(
-        dump / "prepared.json",
-        {"utterances": record, "labels": columns, "max_unreadable": args.max_unreadable},
-    )
+    digest = hashlib.sha256(json.dumps([record, columns], sort_keys=True).encode()).hexdigest()
+    stage = Stage(dump / MARKER, {"content": digest, "max_unreadable": args.max_unreadable})
     if stage.is_done() and args.force != "true":
         print(f"{name}: done")
         return
@@ -79,6 +98,8 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
             marker.unlink()
     dumped = dump_audio(utterances, dump, args.nj, args.max_unreadable)
     readable = dumped.places.keys()
+    if not readable:
+        raise UserError(f"no clip of {name} can be read; see {dump / 'unreadable.txt'}")
     columns = {file: {u: v for u, v in c.items() if u in readable} for file, c in columns.items()}
     columns["utt2dur"] = {u: f"{n / 16_000:.3f}" for u, n in dumped.samples.items()}
     originals = {u.id: str(Path(u.audio).absolute()) for u in utterances if u.id in readable}

@@ -11,7 +11,6 @@ from sermtl.data.datadir import FILES, write_column
 from sermtl.data.labels import load_labels
 from sermtl.data.splits import Run, resolve_splits
 from sermtl.data.statistics import label_statistics, merged, switch_off_trivial, table
-from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
 from sermtl.stage import Stage
@@ -27,10 +26,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--train_set", default="")
     parser.add_argument("--valid_set", default="")
     parser.add_argument("--fold", default="")
+    parser.add_argument("--speed_perturb_factors", default="")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
     classes = list(load_labels(args.labels).classes) if args.labels else None
-    for run in resolve_splits(args.datadir, args.fold, args.train_set, args.valid_set):
+    for run in resolve_splits(
+        args.datadir,
+        args.fold,
+        args.train_set,
+        args.valid_set,
+        speed_perturb_factors=args.speed_perturb_factors,
+    ):
+        if not (run.train and run.valid):
+            raise UserError("--train_set and --valid_set must each name a set")
         _count(run, classes, args)
 
 
@@ -51,9 +59,7 @@ def _count(run: Run, classes: list[str] | None, args: argparse.Namespace) -> Non
         print(f"{title}: done")
         return
     parts = {"train": merged(args.dumpdir, run.train), "valid": merged(args.dumpdir, run.valid)}
-    labels = label_statistics(run, parts["train"], classes)
-    if set(parts["valid"]["utt2emo"].values()) <= {UNKNOWN}:
-        raise UserError(f"no utterance of {' '.join(run.valid)} has an emotion label to select by")
+    labels = label_statistics(run, parts["train"], parts["valid"], classes)
     notes = switch_off_trivial(labels)
     written = [target / "labels.json"]
     for part, columns in parts.items():
@@ -63,8 +69,8 @@ def _count(run: Run, classes: list[str] | None, args: argparse.Namespace) -> Non
     with atomic_write(target / "labels.json") as stream:
         json.dump(labels, stream, indent=1, ensure_ascii=False)
     stage.finish(written)
-    print(f"{title}: {labels['seconds'] / 3600:.2f} h, {len(labels['speakers'])} speakers")
-    print(table(labels, parts["valid"]))
+    print(f"{title}: {len(labels['speakers'])} speakers to train on")
+    print(table(parts["train"], parts["valid"], emotions=labels["emotions"]))
     for note in notes:
         print(f"  {note}")
 

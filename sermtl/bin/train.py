@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dumpdir", type=Path, required=True)
     parser.add_argument("--train_set", default="")
     parser.add_argument("--valid_set", default="")
+    parser.add_argument("--speed_perturb_factors", default="")
     parser.add_argument("--fold", default="", help="a fold's name or all")
     parser.add_argument("--configs", nargs="+", required=True, help="base, recipe, overlays")
     parser.add_argument("--train_args", default="", help="--name value … on top")
@@ -44,7 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "valid": [args.dumpdir / name for name in split.valid],
             },
         )
-        for split in resolve_splits(args.datadir, args.fold, args.train_set, args.valid_set)
+        for split in resolve_splits(
+            args.datadir,
+            args.fold,
+            args.train_set,
+            args.valid_set,
+            speed_perturb_factors=args.speed_perturb_factors,
+        )
     }
     for experiment in experiments.values():
         experiment.prepare(args.force == "true")

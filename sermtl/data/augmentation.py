@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import soxr
 from typeguard import typechecked
 
-SAMPLE_RATE = 16_000
+from sermtl.data.audio import change_speed
 
 
 class Augmentation:
@@ -33,9 +32,7 @@ class Augmentation:
 
     def __call__(self, speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """``(N,)`` float32 to ``(M,)``."""
-        speed = float(random.choice(self.speeds))
-        if speed != 1.0:
-            speech = soxr.resample(speech, SAMPLE_RATE * speed, SAMPLE_RATE, quality="HQ")
+        speech = change_speed(speech, float(random.choice(self.speeds)))
         if self.noise_snr and random.random() < self.noise_prob:
             snr = random.uniform(*self.noise_snr)
             power = float(np.square(speech).mean()) / 10 ** (snr / 10)

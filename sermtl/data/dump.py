@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from pathlib import Path
 import kaldiio
 from tqdm import tqdm
 
-from sermtl.data.audio import SAMPLE_RATE, read_audio, to_int16
+from sermtl.data.audio import SAMPLE_RATE, change_speed, read_audio, to_int16
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
@@ -49,19 +51,22 @@ def dump_audio(
         (ordered[start : start + SHARD_UTTERANCES], folder / f"wav.{number}.ark")
         for number, start in enumerate(range(0, len(ordered), SHARD_UTTERANCES), 1)
     ]
+    _clear(folder, {archive for _, archive in shards})
     dumped = Dumped()
-    context = multiprocessing.get_context("spawn")
-    with (
-        tqdm(total=len(ordered), unit="utt", desc=folder.name, disable=None) as bar,
-        ProcessPoolExecutor(min(nj, len(shards)) or 1, mp_context=context) as pool,
-    ):
-        jobs = [pool.submit(_write_shard, part, archive) for part, archive in shards]
-        for job in as_completed(jobs):
-            part = job.result()
-            dumped.places |= part.places
-            dumped.samples |= part.samples
-            dumped.unreadable |= part.unreadable
-            bar.update(len(part.places) + len(part.unreadable))
+    pool = ProcessPoolExecutor(
+        max(1, min(nj, len(shards))), multiprocessing.get_context("spawn"), _end_with_parent
+    )
+    try:
+        with tqdm(total=len(ordered), unit="utt", desc=folder.name, disable=None) as bar:
+            jobs = [pool.submit(_write_shard, part, archive) for part, archive in shards]
+            for job in as_completed(jobs):
+                part = job.result()
+                dumped.places |= part.places
+                dumped.samples |= part.samples
+                dumped.unreadable |= part.unreadable
+                bar.update(len(part.places) + len(part.unreadable))
+    finally:
+        pool.shutdown(cancel_futures=True)
     report = folder / "unreadable.txt"
     with atomic_write(report) as stream:
         stream.writelines(f"{u} {why}\n" for u, why in sorted(dumped.unreadable.items()))
@@ -74,10 +79,30 @@ def dump_audio(
     return dumped
 
 
+def _clear(folder: Path, archives: set[Path]) -> None:
+    """Remove what a killed run left half-written, and archives of a corpus that was larger."""
+    for file in folder.glob(".wav.*"):
+        file.unlink()
+    for file in folder.glob("wav.*.ark"):
+        if file not in archives:
+            for part in (file, file.with_suffix(".json"), file.with_suffix(".done.json")):
+                part.unlink(missing_ok=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker go when its parent is killed: the pool would leave it waiting for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
     """One archive and, once it is whole, its index; nothing if that is there already."""
     index = archive.with_suffix(".json")
-    sources = [[u.id, u.audio, u.start, u.end, stamp(u.audio)] for u in utterances]
+    sources = [source_of(u) for u in utterances]
     work = Stage(archive.with_suffix(".done.json"), {"sources": sources})
     if work.is_done():
         return Dumped(**json.loads(index.read_text(encoding="utf-8")))
@@ -85,7 +110,7 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
     with atomic_write(archive, "wb") as stream:
         for u in utterances:
             try:
-                samples = to_int16(read_audio(u.audio, u.start, u.end))
+                samples = to_int16(change_speed(read_audio(u.audio, u.start, u.end), u.speed))
             except UserError as error:
                 reason = str(error)
                 named = reason if u.audio in reason else f"{u.audio}: {reason}"
@@ -100,10 +125,12 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
     return dumped
 
 
-def stamp(path: str) -> list[int] | None:
-    """Size and time of a file, which stand for its content: reading all audio takes too long."""
-    file = Path(path)
-    if not file.exists():
-        return None
-    stat = file.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+def source_of(u: Utterance) -> list[object]:
+    """What an utterance's samples come from.
+
+    Size and time stand for the file's content: reading all audio would take too long.
+    """
+    file = Path(u.audio)
+    stat = file.stat() if file.exists() else None
+    stamp = [stat.st_size, stat.st_mtime_ns] if stat else None
+    return [u.id, u.audio, u.start, u.end, u.speed, stamp]

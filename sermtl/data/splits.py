@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sermtl.data.speed_perturbation import parse_factors, perturbed_set
 from sermtl.data.utterance import Split
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
@@ -35,6 +36,7 @@ def resolve_splits(
     train_set: str = "",
     valid_set: str = "",
     test_sets: str = "",
+    speed_perturb_factors: str = "",
 ) -> list[Run]:
     """The runs that the options ask for.
 
@@ -42,6 +44,7 @@ def resolve_splits(
         datadir: of the recipe.
         fold: a fold's name, ``all``, or empty for a recipe without folds.
         train_set, valid_set, test_sets: names of sets, separated by spaces; used without folds.
+        speed_perturb_factors: whose copies of the training sets join them.
 
     Raises:
         UserError: for a fold or set that doesn't exist; what exists is in the message.
@@ -58,9 +61,14 @@ def resolve_splits(
         runs = [Run(**folds[name], name=f"fold{name}") for name in names]
     else:
         runs = [Run(train_set.split(), valid_set.split(), test_sets.split())]
+    factors = parse_factors(speed_perturb_factors)
+    for run in runs:
+        run.train.extend([perturbed_set(name, f) for f in factors for name in run.train])
     known = sorted(p.parent.name for p in datadir.glob("*/utt2emo"))
     for run in runs:
         for name in (*run.train, *run.valid, *run.test):
             if name not in known:
-                raise UserError(f"there is no set {name!r} in {datadir}; there are {known}")
+                hint = f" (the recipe has folds: --fold {'|'.join(folds)}|all)" if folds else ""
+                there = ", ".join(known) or "none: run stage 1 first"
+                raise UserError(f"there is no set {name!r} in {datadir}; there are {there}{hint}")
     return runs

@@ -28,17 +28,21 @@ def merged(dumpdir: Path, sets: list[str]) -> dict[str, dict[str, str]]:
 
 
 def label_statistics(
-    run: Run, train: Mapping[str, Mapping[str, str]], classes: list[str] | None
+    run: Run,
+    train: Mapping[str, Mapping[str, str]],
+    valid: Mapping[str, Mapping[str, str]],
+    classes: list[str] | None,
 ) -> dict[str, Any]:
     """``labels.json``: inventories, counts, and how many utterances each task can learn from.
 
     Args:
         run: for messages.
-        train: columns of the training data.
-        classes: of the recipe; ``None`` for those that occur.
+        train, valid: columns of the data.
+        classes: of the recipe; ``None`` for those that occur in training.
 
     Raises:
-        UserError: if no training utterance has an emotion, or one has an emotion that is no class.
+        UserError: if training has fewer than two emotions, validation has none, or either has an
+            emotion that is no class.
     """
     counts = {
         task: Counter(v for v in train[file].values() if v != UNKNOWN)
@@ -47,10 +51,19 @@ def label_statistics(
     sets = " ".join(run.train)
     if not counts["emotion"]:
         raise UserError(f"no utterance of {sets} has an emotion label: nothing to train on")
+    if len(counts["emotion"]) < 2:
+        raise UserError(f"all of {sets} is {min(counts['emotion'])!r}: nothing to tell apart")
+    if set(valid["utt2emo"].values()) <= {UNKNOWN}:
+        raise UserError(f"no utterance of {' '.join(run.valid)} has an emotion label to select by")
     emotions = classes or sorted(counts["emotion"])
-    for utt_id, label in train["utt2emo"].items():
-        if label != UNKNOWN and label not in emotions:
-            raise UserError(f"{utt_id} of {sets}: emotion {label!r} is none of {emotions}")
+    for names, columns in ((run.train, train), (run.valid, valid)):
+        for utt_id, label in columns["utt2emo"].items():
+            if label != UNKNOWN and label not in emotions:
+                of = "labels.yaml" if classes else f"the training set ({sets})"
+                raise UserError(
+                    f"{utt_id} of {' '.join(names)}: emotion {label!r} is no class of {of}, "
+                    f"which has {', '.join(emotions)}"
+                )
     return {
         "emotions": emotions,
         "genders": sorted(counts["gender"]),
@@ -80,14 +93,18 @@ def switch_off_trivial(labels: dict[str, Any]) -> list[str]:
     return notes
 
 
-def table(labels: Mapping[str, Any], valid: Mapping[str, Mapping[str, str]]) -> str:
-    """Classes with their training and validation counts."""
-    in_valid = Counter(valid["utt2emo"].values())
-    rows = [
-        f"  {label:<12} {count:>7} {in_valid[label]:>7}"
-        for label, count in labels["counts"]["emotion"].items()
-    ]
-    return "\n".join([f"  {'emotion':<12} {'train':>7} {'valid':>7}", *rows])
+def table(*parts: Mapping[str, Mapping[str, str]], emotions: list[str]) -> str:
+    """Counts of classes, utterances and hours in ``train`` and ``valid``."""
+    counts = [Counter(columns["utt2emo"].values()) for columns in parts]
+    rows = [("emotion", "train", "valid")]
+    rows += [(label, *(str(c[label]) for c in counts)) for label in emotions]
+    if any(c[UNKNOWN] for c in counts):
+        rows.append((UNKNOWN, *(str(c[UNKNOWN]) for c in counts)))
+    rows.append(("utterances", *(str(c.total()) for c in counts)))
+    seconds = [sum(map(float, columns["utt2dur"].values())) for columns in parts]
+    rows.append(("hours", *(f"{s / 3600:.2f}" for s in seconds)))
+    width = max(len(name) for name, *_ in rows)
+    return "\n".join(f"  {name:<{width}} {a:>7} {b:>7}" for name, a, b in rows)
 
 
 def _known(column: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ class Utterance:
     text: str | None = None
     start: float | None = None  # seconds into the file
     end: float | None = None
+    speed: float = 1.0  # it is played this much faster; tempo and pitch change
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,16 @@
 import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import soundfile
 
+from sermtl.data import dump as dump_module
 from sermtl.data.audio import MIN_SAMPLES, read_audio, read_dump, to_int16, to_mono_16k
 from sermtl.data.datadir import write_column
 from sermtl.data.dump import dump_audio
@@ -66,8 +73,52 @@ def test_16_bit_keeps_values_and_never_clips():
     speech = np.linspace(-0.9, 0.9, 1000).astype("f4")
     np.testing.assert_allclose(to_int16(speech) / 32768, speech, atol=1e-4)
     loud = to_int16(4 * speech)
-    assert abs(loud).max() == 32767
-    np.testing.assert_allclose(loud / 32767, speech / 0.9, atol=1e-4)
+    np.testing.assert_allclose(loud / 32768, speech / 0.9, atol=1e-4)
+    assert to_int16(np.full(400, 1.0, "f4")).max() == 32767
+
+
+def test_16_bit_audio_comes_through_unchanged(tmp_path):
+    samples = np.arange(-32768, 32768).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, 16000)
+    np.testing.assert_array_equal(to_int16(read_audio(tmp_path / "a.wav")), samples)
+
+
+def test_a_file_cut_off_is_not_read_in_part(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"a\.flac: damaged"):
+        read_audio(tmp_path / "a.flac")
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Two seconds of a tone as the sound of a video."""
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    soundfile.write(tmp_path / "tone.wav", tone(44100, 2.0), 44100)
+    file = tmp_path / "a clip.mkv"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-nostdin"]
+    command += ["-f", "lavfi", "-i", "color=size=32x32:rate=5:duration=2"]
+    command += ["-i", str(tmp_path / "tone.wav"), "-c:a", "pcm_s16le", "-shortest", str(file)]
+    subprocess.run(command, check=True)
+    return file
+
+
+def test_video_is_read_through_ffmpeg(video):
+    samples = read_audio(video)
+    assert len(samples) == pytest.approx(32000, abs=320)
+    middle = slice(500, 30000)
+    np.testing.assert_allclose(samples[middle], tone(16000, 2.0)[middle], atol=0.01)
+    assert len(read_audio(video, 0.5, 1.25)) == pytest.approx(12000, abs=16)
+    with pytest.raises(UserError, match="no stretch"):
+        read_audio(video, 1.0, 3.0)
+
+
+def test_video_without_ffmpeg_says_what_to_install(video, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(UserError, match="install ffmpeg"):
+        read_audio(video)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +165,12 @@ def test_dump_holds_the_audio_for_us_and_for_espnet(clips, tmp_path):
     rate, samples = load_scp(str(tmp_path / "dump" / "train" / "wav.scp"))["u3"]
     assert rate == 16000 and samples.dtype == np.int16
 
+    # What espnet2.train.dataset makes of the type `kaldi_ark`; importing ESPnet takes too long.
+    from espnet2.fileio.read_text import read_2columns_text
+
+    scp = read_2columns_text(tmp_path / "dump" / "train" / "wav.scp")
+    assert scp == dump.paths
+
 
 def test_unreadable_clips_are_listed_and_limited(clips, tmp_path):
     bad = tmp_path / "bad.wav"
@@ -136,3 +193,61 @@ def test_finished_shards_are_kept_and_changed_ones_redone(clips, tmp_path):
     assert archive.stat().st_mtime_ns == first
     soundfile.write(clips[0].audio, tone(16000, 1.0), 16000)
     assert dump_audio(clips, folder, 1, 0.0).samples["u0"] == 16000
+
+
+def test_leftovers_of_other_runs_are_removed(clips, tmp_path, monkeypatch):
+    folder = tmp_path / "dump" / "train"
+    monkeypatch.setattr(dump_module, "SHARD_UTTERANCES", 2)
+    dump_audio(clips, folder, 2, 0.0)
+    assert sorted(p.name for p in folder.glob("wav.*.ark")) == [f"wav.{k}.ark" for k in (1, 2, 3)]
+    (folder / ".wav.1.ark.x12").touch()  # half-written when the run was killed
+    dumped = dump_audio(clips[:3], folder, 2, 0.0)
+    assert list(dumped.places) == ["u0", "u1", "u2"]
+    assert [p.name for p in folder.glob("*wav.3*")] == []
+    assert not (folder / ".wav.1.ark.x12").exists()
+
+
+def test_several_archives_hold_what_one_holds(clips, tmp_path, monkeypatch):
+    one = dump_audio(clips, tmp_path / "one", 1, 0.0)
+    monkeypatch.setattr(dump_module, "SHARD_UTTERANCES", 2)
+    many = finish(dump_audio(clips, tmp_path / "many", 2, 0.0), tmp_path / "many")
+    one = finish(one, tmp_path / "one")
+    assert one.lengths == many.lengths
+    for utt_id in one.ids:
+        np.testing.assert_array_equal(one.samples(utt_id), many.samples(utt_id))
+
+
+def test_workers_end_with_their_parent(tmp_path, root):
+    script = (
+        "import multiprocessing, os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from sermtl.data.dump import _end_with_parent\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    pool = ProcessPoolExecutor(1, context, _end_with_parent)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    (tmp_path / "parent.py").write_text(script)
+    with subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    ) as parent:
+        worker = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGKILL)
+    for _ in range(100):
+        if not _runs(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its parent")
+
+
+def _runs(pid):
+    """Whether a process exists and isn't just waiting to be collected."""
+    try:
+        with open(f"/proc/{pid}/stat") as stream:
+            return stream.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

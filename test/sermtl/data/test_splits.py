@@ -31,7 +31,7 @@ def test_all_folds_and_one(datadir):
 
 @pytest.mark.parametrize(
     ("fold", "train", "message"),
-    [("3", "", "there are 1, 2, or all"), ("", "f9", "no set 'f9'.*f1")],
+    [("3", "", "there are 1, 2, or all"), ("", "f9", "no set 'f9'.*f1, f2, f3 .*--fold 1|2|all")],
 )
 def test_what_does_not_exist(datadir, fold, train, message):
     write_folds(datadir, FOLDS)
