@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.data.labels import LabelInventory
-from sermtl.data.utterance import Corpus, Split, Utterance
+from sermtl.data.utterance import UNKNOWN, Corpus, Split, Utterance
 from sermtl.errors import UserError
 
 # modality-channel-emotion-intensity-statement-repetition-actor
@@ -70,6 +70,11 @@ def load(labels: LabelInventory, datadir: Path, ravdess_root: str) -> Corpus:
         f"emotion {emotion} has {counts[emotion]} clips, {expected} are published"
         for emotion, expected in PUBLISHED.items()
         if counts[emotion] != expected
+    ]
+    notes += [
+        f"emotion {emotion} has no class in labels.yaml: {n} clips are kept as {UNKNOWN}"
+        for emotion, n in sorted(counts.items())
+        if labels.map(emotion) is None
     ]
     present = {u.split for u in utterances}
     folds = {}
