@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, distributed
 
@@ -19,35 +21,52 @@ def sum_over_ranks(counts: Tensor) -> Tensor:
     return counts
 
 
-def gather_rows(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, int]:
-    """All processes' rows in rank order, with gradients, and where this process's own begin.
-
-    Batches may differ by a row between ranks, so they travel padded to the longest.
+def gather_rows(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The global batch, of which this process has ``[rank::world_size]``, with gradients.
 
     Args:
         features: ``(B, D)``.
         labels: ``(B,)``.
-    """
-    if not _distributed():
-        return features, labels, 0
-    from torch.distributed.nn.functional import all_gather
 
-    rank = distributed.get_rank()
-    sizes = torch.zeros(world_size(), dtype=torch.long, device=labels.device)
+    Returns:
+        Features and labels of all processes in the global batch's order, and the places of this
+        process's rows among them, ``(B,)``.
+    """
+    rows = torch.arange(len(labels), device=labels.device)
+    if not _distributed():
+        return features, labels, rows
+    ranks, rank = world_size(), distributed.get_rank()
+    sizes = torch.zeros(ranks, dtype=torch.long, device=labels.device)
     sizes[rank] = len(labels)
     distributed.all_reduce(sizes)
-    rows = int(sizes.max())
-    missing = rows - len(labels)
-    padded = torch.nn.functional.pad(features, (0, 0, 0, missing))
-    padded_labels = torch.nn.functional.pad(labels, (0, missing))
-    every_label = [torch.empty_like(padded_labels) for _ in sizes]
-    distributed.all_gather(every_label, padded_labels)
-    keep = [slice(0, int(size)) for size in sizes]
-    return (
-        torch.cat([part[s] for part, s in zip(all_gather(padded), keep, strict=True)]),
-        torch.cat([part[s] for part, s in zip(every_label, keep, strict=True)]),
-        int(sizes[:rank].sum()),
-    )
+    padding = int(sizes.max()) - len(labels)  # ranks may differ by a row, but must send as many
+    padded = torch.nn.functional.pad(features, (0, 0, 0, padding))
+    padded_labels = torch.nn.functional.pad(labels, (0, padding))
+    every_label = torch.stack(_all_gather(padded_labels), dim=1).flatten()  # (rows · ranks,)
+    every_feature = _GatherWithGradient.apply(padded).transpose(0, 1).flatten(0, 1)
+    slots = torch.arange(len(every_label), device=labels.device)
+    taken = slots // ranks < sizes[slots % ranks]
+    return every_feature[taken], every_label[taken], rows * ranks + rank
+
+
+class _GatherWithGradient(torch.autograd.Function):
+    """``(B, D)`` of each rank to ``(R, B, D)``; a row's gradient comes from all ranks' losses."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        return torch.stack(_all_gather(tensor))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        distributed.all_reduce(gradient)
+        return gradient[distributed.get_rank()]
+
+
+def _all_gather(tensor: Tensor) -> list[Tensor]:
+    parts = [torch.empty_like(tensor) for _ in range(world_size())]
+    distributed.all_gather(parts, tensor.contiguous())
+    return parts
 
 
 def _distributed() -> bool:

@@ -85,9 +85,10 @@ class SWFCLoss(nn.Module):
         ranks, divided by the count over all ranks, is the loss of the global batch.
         """
         features = F.normalize(features.float(), dim=-1)
-        everyone, every_label, first = features, labels, 0
+        everyone, every_label = features, labels
+        own = torch.arange(len(labels), device=labels.device)
         if self.training:
-            everyone, every_label, first = gather_rows(features, labels)
+            everyone, every_label, own = gather_rows(features, labels)
         candidates, candidate_labels = everyone, every_label
         if self.training and len(self.queue_labels):
             # Copies: the queue moves on before the backward pass reads them.
@@ -96,7 +97,6 @@ class SWFCLoss(nn.Module):
             self._enqueue(everyone.detach(), every_label)
 
         known = labels != NO_CLASS
-        own = first + torch.arange(len(labels), device=labels.device)
         other = (candidate_labels != NO_CLASS) & (
             own[:, None] != torch.arange(len(candidate_labels), device=labels.device)
         )  # (B, K): the k ≠ i

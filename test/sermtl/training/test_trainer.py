@@ -1,0 +1,114 @@
+import json
+
+import pytest
+import torch
+from sklearn.metrics import f1_score, recall_score
+from tiny_corpus import arguments, write
+
+from sermtl.errors import UserError
+from sermtl.model.build import load_trained
+from sermtl.training import checkpoint, validation
+from sermtl.training.task import SERTask
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """Four epochs in one go."""
+    output = tmp_path_factory.mktemp("whole")
+    SERTask.main(cmd=arguments(data, output))
+    return output
+
+
+def test_leaves_weights_checkpoint_average_and_history(whole):
+    epochs = [int(p.name.removesuffix("epoch.pth")) for p in whole.glob("*epoch.pth")]
+    assert 4 in epochs and 2 <= len(epochs) <= 3  # the best two and the latest
+    history = json.loads((whole / "history.json").read_text())
+    assert [entry["epoch"] for entry in history] == [1, 2, 3, 4]
+    scores = {entry["epoch"]: entry["valid"]["macro_f1"] for entry in history}
+    best = sorted(scores, key=lambda epoch: -scores[epoch])[:2]
+    states = [checkpoint.load(whole / f"{epoch}epoch.pth") for epoch in best]
+    mean = checkpoint.load(whole / "valid.macro_f1.ave.pth")
+    for name, value in mean.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (states[0][name] + states[1][name]) / 2)
+
+
+def test_two_and_two_epochs_equal_four(data, whole, tmp_path):
+    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=2))
+    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=4))
+    one, other = (checkpoint.load(folder / "checkpoint.pth") for folder in (whole, tmp_path))
+    assert one["model"].keys() == other["model"].keys()
+    for name, value in one["model"].items():
+        assert torch.equal(value, other["model"][name]), name
+    histories = [json.loads((f / "history.json").read_text()) for f in (whole, tmp_path)]
+    for first, second in zip(*histories, strict=True):
+        assert first["train"]["loss"] == second["train"]["loss"]
+        assert first["valid"]["macro_f1"] == second["valid"]["macro_f1"]
+
+
+def test_validation_is_over_the_whole_set(data, whole):
+    """Against scikit-learn, and whatever the batches."""
+    model, _ = load_trained(whole / "config.yaml", whole / "4epoch.pth")
+    args = SERTask.get_parser().parse_args(arguments(data, whole))
+    factory = SERTask.build_iter_factory(args, _single(), "valid")
+    rows = validation.collect(model, factory.build_iter(1), "cpu")
+    assert len(rows) == 6
+    values = validation.metrics(model, rows)
+    pairs = [row.answers["emotion"] for row in rows.values()]
+    labels, answers = zip(*pairs, strict=True)
+    assert values["macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro"))
+    assert values["uar"] == pytest.approx(recall_score(labels, answers, average="macro"))
+    history = json.loads((whole / "history.json").read_text())
+    assert history[-1]["valid"]["macro_f1"] == pytest.approx(values["macro_f1"])
+    args.batch_size = args.valid_batch_size = 1
+    factory = SERTask.build_iter_factory(args, _single(), "valid")
+    alone = validation.metrics(model, validation.collect(model, factory.build_iter(1), "cpu"))
+    assert alone == pytest.approx(values, rel=1e-4)
+
+
+def test_trained_model_builds_again_from_its_folder_alone(whole):
+    model, config = load_trained(whole / "config.yaml", whole / "valid.macro_f1.ave.pth")
+    assert config["labels"]["emotions"] == model.emotions
+    assert not model.training
+
+
+def test_weights_of_another_model_are_refused(whole, tmp_path):
+    state = checkpoint.load(whole / "4epoch.pth")
+    state.pop("pooled_norm.weight")
+    torch.save(state, tmp_path / "weights.pth")
+    with pytest.raises(UserError, match=r"pooled_norm\.weight"):
+        load_trained(whole / "config.yaml", tmp_path / "weights.pth")
+
+
+def test_early_stopping_stops_and_stays_stopped(data, tmp_path):
+    frozen = {"optim_conf": {"lr": 0.0}, "encoder_lr": 0.0}  # nothing improves
+    options = {"max_epoch": 9, "patience": 1, **frozen}
+    SERTask.main(cmd=arguments(data, tmp_path, **options))
+    epochs = len(json.loads((tmp_path / "history.json").read_text()))
+    assert epochs == 3  # the first is best; two more without improvement
+    SERTask.main(cmd=arguments(data, tmp_path, **options))
+    assert len(json.loads((tmp_path / "history.json").read_text())) == epochs
+
+
+def test_pickled_code_in_a_checkpoint_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    torch.save({"model": Evil()}, tmp_path / "checkpoint.pth")
+    with pytest.raises(Exception, match=r"(?i)weights.?only"):
+        checkpoint.load(tmp_path / "checkpoint.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def _single():
+    from espnet2.train.distributed_utils import DistributedOption
+
+    return DistributedOption()
