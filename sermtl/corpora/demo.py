@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
@@ -173,14 +175,7 @@ def load(
         if not _is_spoken(chunk, folder, index)
     ]
     if todo:
-        # A fresh process for each chunk: what eSpeak NG says depends on what it said before.
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(maxtasksperchild=1) as pool:
-            done = pool.imap_unordered(_speak_chunk, todo)
-            for _ in tqdm(
-                done, total=len(todo), unit=f"x{CHUNK} utt", desc="speaking", disable=None
-            ):
-                pass
+        _speak(todo)
     utterances = [
         Utterance(
             p.id, str(folder / f"{p.id}.wav"), p.split, p.emotion, p.gender, p.speaker, p.text
@@ -194,13 +189,15 @@ def plan(utterances: int, seed: int) -> list[Plan]:
     """Draw speakers, emotions, sentences and their variation."""
     random = np.random.default_rng(seed)
     plans: list[Plan] = []
-    for split, share in SETS.items():
+    counts = {split: round(utterances * share) for split, share in SETS.items()}
+    counts["train"] += utterances - sum(counts.values())
+    for split, count in counts.items():
         speakers = [
             (f"{split}{i:02d}", gender, *_speaker(gender, random))
             for i in range(SPEAKERS[split])
             for gender in [("female", "male")[i % 2]]
         ]
-        emotions = _emotions(round(utterances * share), 1.0 if split == "train" else 0.5)
+        emotions = _emotions(count, 1.0 if split == "train" else 0.5)
         order = random.permutation(len(emotions))
         for number, index in enumerate(order):
             emotion = emotions[index]
@@ -238,21 +235,57 @@ def _speaker(gender: str, random: np.random.Generator) -> tuple[str, int, float,
 
 
 def _emotions(count: int, power: float) -> list[str]:
-    """Classes in proportion to their shares to a power, each at least three times."""
+    """Classes in proportion to their shares to a power, each three times if there is room."""
     weights = {emotion: share**power for emotion, share in SHARES.items()}
     total = sum(weights.values())
-    numbers = {e: max(3, round(count * w / total)) for e, w in weights.items()}
+    least = min(3, count // (2 * len(weights)))
+    numbers = {e: max(least, round(count * w / total)) for e, w in weights.items()}
     numbers["N"] += count - sum(numbers.values())
     return [emotion for emotion, number in numbers.items() for _ in range(number)]
 
 
 def _is_spoken(chunk: list[Plan], folder: Path, index: int) -> bool:
     record = folder / f"chunk{index}.json"
-    return record.exists() and json.loads(record.read_text()) == [asdict(p) for p in chunk]
+    return (
+        record.exists()
+        and json.loads(record.read_text()) == [asdict(p) for p in chunk]
+        and all((folder / f"{p.id}.wav").exists() for p in chunk)
+    )
 
 
-def _speak_chunk(work: tuple[list[Plan], Path, int]) -> None:
-    chunk, folder, index = work
+def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
+    """Speak chunks in parallel, each in a fresh process.
+
+    What eSpeak NG says depends on what it said before. A pool would wait forever for a process
+    that was killed.
+    """
+    espeak()  # tells here if it is missing
+    context = multiprocessing.get_context("spawn")
+    waiting = [context.Process(target=_speak_chunk, args=work, daemon=True) for work in todo]
+    running: list[multiprocessing.process.BaseProcess] = []
+    unit = f"x{CHUNK} utt"
+    try:
+        with tqdm(total=len(todo), unit=unit, desc="speaking", disable=None) as bar:
+            while waiting or running:
+                while waiting and len(running) < (os.cpu_count() or 1):
+                    running.append(waiting.pop(0))
+                    running[-1].start()
+                wait([process.sentinel for process in running])
+                for process in [p for p in running if p.exitcode is not None]:
+                    running.remove(process)
+                    if process.exitcode:
+                        raise UserError(
+                            f"a process that speaks the demo corpus ended with status "
+                            f"{process.exitcode}; run the same command again to continue"
+                        )
+                    bar.update()
+    finally:
+        for process in running:
+            process.terminate()
+            process.join()
+
+
+def _speak_chunk(chunk: list[Plan], folder: Path, index: int) -> None:
     for p in chunk:
         with atomic_write(folder / f"{p.id}.wav", "wb") as stream:
             soundfile.write(stream, _sound(p), espeak().rate, "PCM_16", format="WAV")

@@ -29,11 +29,15 @@ class Espeak:
                 "the demo corpus is spoken by eSpeak NG, which isn't installed: "
                 "pip install espeakng-loader, or pip install 'sermtl[demo]'"
             ) from error
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        broken = "eSpeak NG doesn't start: pip install --force-reinstall espeakng-loader"
+        try:
+            self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        except OSError as error:
+            raise UserError(f"{broken} ({error})") from error
         data = str(espeakng_loader.get_data_path()).encode()
         self.rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, 0)
         if self.rate <= 0:
-            raise UserError("eSpeak NG doesn't start: is espeakng-loader installed completely?")
+            raise UserError(broken)
         self._chunks: list[np.ndarray] = []
         self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
         self._library.espeak_SetSynthCallback(self._callback)
