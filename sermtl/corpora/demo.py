@@ -256,8 +256,8 @@ def _is_spoken(chunk: list[Plan], folder: Path, index: int) -> bool:
 def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
     """Speak chunks in parallel, each in a fresh process.
 
-    What eSpeak NG says depends on what it said before. A pool would wait forever for a process
-    that was killed.
+    A fresh one, since the samples depend on what was spoken before. No pool, since that would
+    wait forever for a process that was killed.
     """
     espeak()  # tells here if it is missing
     context = multiprocessing.get_context("spawn")

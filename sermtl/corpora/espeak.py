@@ -19,7 +19,11 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """The library, once in a process (it has global state)."""
+    """The library, once in a process (it has global state).
+
+    The same calls in the same order give the same samples in every process. One call alone
+    doesn't: the samples also depend on what was spoken before.
+    """
 
     def __init__(self) -> None:
         try:
@@ -38,6 +42,7 @@ class Espeak:
         self.rate = self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, 0)
         if self.rate <= 0:
             raise UserError(broken)
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # its own seed is the time
         self._chunks: list[np.ndarray] = []
         self._callback = _CALLBACK(self._receive)  # kept: the library holds only its address
         self._library.espeak_SetSynthCallback(self._callback)
