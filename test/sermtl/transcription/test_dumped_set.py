@@ -3,7 +3,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import pytest
-from test_records import transcript
+from transcripts import transcript
 
 from sermtl.errors import UserError
 from sermtl.transcription.dumped_set import DumpedSet

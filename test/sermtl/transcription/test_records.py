@@ -2,25 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
+from transcripts import transcript
 
 from sermtl.errors import UserError
-from sermtl.transcription.records import Transcript, append, open_log, read_transcripts
-
-
-def transcript(id: str = "a", **changes: object) -> Transcript:
-    fields = {
-        "id": id,
-        "text": "hello there",
-        "language": "en",
-        "avg_logprob": -0.2,
-        "no_speech_prob": 0.01,
-        "compression_ratio": 0.9,
-        "temperature": 0.0,
-        "duration": 1.5,
-        "model": "tiny.en",
-        "sha256": "0" * 64,
-    }
-    return Transcript(**{**fields, **changes})
+from sermtl.transcription.records import append, open_log, read_transcripts
 
 
 def test_records_survive_the_file(tmp_path: Path) -> None:
