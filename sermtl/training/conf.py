@@ -38,12 +38,16 @@ def resolve(
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` laid on ``base``; neither changes."""
+    """``over`` laid on ``base``; neither changes. A null takes an option back to its default."""
     merged = dict(base)
     for key, value in over.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            value = merge(merged[key], value)
-        merged[key] = value
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            under = merged.get(key)
+            merged[key] = merge(under if isinstance(under, Mapping) else {}, value)
+        else:
+            merged[key] = value
     return merged
 
 

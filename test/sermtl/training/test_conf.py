@@ -12,6 +12,15 @@ def test_mappings_merge_and_lists_replace():
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 2}
 
 
+def test_null_takes_an_option_back_to_its_default():
+    base = {"scheduler_conf": {"warmup_steps": 5, "a": 1}, "encoder_lr": 1}
+    over = {
+        "scheduler_conf": {"warmup_steps": None, "T_max": 3, "b": {"c": None}},
+        "encoder_lr": None,
+    }
+    assert merge(base, over) == {"scheduler_conf": {"a": 1, "T_max": 3, "b": {}}}
+
+
 def test_layers_in_order(tmp_path):
     (tmp_path / "base.yaml").write_text("lr: 1\nmodel_conf: {alpha: 0.1, beta: 0.1}\n")
     (tmp_path / "over.yaml").write_text("model_conf: {beta: 0}\n")
