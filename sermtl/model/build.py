@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,9 @@ def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel
     for path in (config_file, weights):
         if not path.exists():
             raise UserError(f"{path} is missing: has training (stage 5) finished?")
-    with open(config_file, encoding="utf-8") as stream:
-        config = yaml.safe_load(stream)
+    # YAML would read JSON's 1e-05 as text.
+    parse = json.loads if config_file.suffix == ".json" else yaml.safe_load
+    config = parse(config_file.read_text(encoding="utf-8"))
     model = build_model(config, pretrained=False)
     if weights.suffix == ".safetensors":
         state = load_file(weights)
