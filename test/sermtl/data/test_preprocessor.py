@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from sermtl.data.augmentation import Augmentation
+from sermtl.data.preprocessor import SERPreprocessor, collate
+from sermtl.data.tokens import Tokenizer
+
+INVENTORIES = {"emotion": ["A", "N"], "gender": ["female", "male"], "speaker": ["s1"]}
+ROW = {
+    "speech": np.array([0, 16384, -32768], dtype=np.int16),
+    "emotion": "N",
+    "gender": "<unk>",
+    "speaker": "someone new",
+    "text": "ab",
+}
+
+
+@pytest.fixture
+def tokenizer():
+    return Tokenizer.train(["abc"], 10, "char")
+
+
+def test_labels_become_numbers_and_samples_fractions(tokenizer):
+    sample = SERPreprocessor(INVENTORIES, tokenizer)("u", ROW)
+    assert sample["speech"].tolist() == [0.0, 0.5, -1.0]
+    assert sample["speech"].dtype == np.float32
+    assert (int(sample["emotion"]), int(sample["gender"]), int(sample["speaker"])) == (1, -1, -1)
+    assert tokenizer.decode(sample["text"].tolist()) == "ab"
+
+
+def test_unknown_transcripts_have_no_tokens(tokenizer):
+    preprocess = SERPreprocessor(INVENTORIES, tokenizer)
+    assert len(preprocess("u", {**ROW, "text": "<unk>"})["text"]) == 0
+    assert len(SERPreprocessor(INVENTORIES)("u", ROW)["text"]) == 0
+
+
+def test_augmentation_differs_between_epochs_and_repeats_within(tokenizer):
+    noise = Augmentation(noise_snr=[10, 20], noise_prob=1.0)
+    row = {**ROW, "speech": np.ones(500, np.float32)}
+    preprocess = SERPreprocessor(INVENTORIES, tokenizer, noise, seed=3)
+    first, again = preprocess("u", row)["speech"], preprocess("u", row)["speech"]
+    other = preprocess("v", row)["speech"]
+    preprocess.epoch = 1
+    later = preprocess("u", row)["speech"]
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, later)
+    assert not np.array_equal(first, other)
+
+
+def test_batches_are_padded_with_zeros_and_minus_ones(tokenizer):
+    preprocess = SERPreprocessor(INVENTORIES, tokenizer)
+    short = {**ROW, "speech": ROW["speech"][:1], "text": "a"}
+    ids, batch = collate([("u", preprocess("u", ROW)), ("v", preprocess("v", short))])
+    assert ids == ["u", "v"]
+    assert batch["speech"].tolist() == [[0.0, 0.5, -1.0], [0.0, 0.0, 0.0]]
+    assert batch["speech_lengths"].tolist() == [3, 1]
+    assert batch["text_lengths"].tolist() == [2, 1]
+    assert batch["text"][1, 1] == -1
+    assert batch["emotion"].tolist() == [1, 1]
+
+
+def test_hidden_states_are_padded_over_time():
+    states = [np.ones((t, 3, 4), np.float16) for t in (2, 5)]
+    preprocess = SERPreprocessor(INVENTORIES)
+    _, batch = collate(
+        [(str(i), preprocess("u", {**ROW, "speech": s})) for i, s in enumerate(states)]
+    )
+    assert batch["speech"].shape == (2, 5, 3, 4)
+    assert batch["speech_lengths"].tolist() == [2, 5]
+    assert batch["speech"][0, 2:].abs().max() == 0
+
+
+@pytest.mark.parametrize("snr", [5.0, 20.0])
+def test_noise_has_the_asked_for_ratio(snr):
+    speech = np.sin(np.arange(32000) / 5).astype(np.float32)
+    noisy = Augmentation(noise_snr=[snr, snr], noise_prob=1.0)(speech, np.random.default_rng(0))
+    ratio = 10 * np.log10(np.square(speech).mean() / np.square(noisy - speech).mean())
+    assert ratio == pytest.approx(snr, abs=0.2)
+
+
+def test_speed_changes_the_length_and_pitch():
+    speech = np.sin(2 * np.pi * 200 * np.arange(16000) / 16000).astype(np.float32)
+    fast = Augmentation(speeds=[1.25])(speech, np.random.default_rng(0))
+    assert len(fast) == pytest.approx(16000 / 1.25, abs=2)
+    spectrum = np.abs(np.fft.rfft(fast))
+    assert np.argmax(spectrum) * 16000 / len(fast) == pytest.approx(250, abs=2)
+
+
+def test_speeds_must_be_positive():
+    with pytest.raises(ValueError, match="positive"):
+        Augmentation(speeds=[0.0])

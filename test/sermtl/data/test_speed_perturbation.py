@@ -1,0 +1,31 @@
+import pytest
+
+from sermtl.data.speed_perturbation import parse_factors, perturb, perturbed_set
+from sermtl.data.utterance import Utterance
+from sermtl.errors import UserError
+
+
+def test_factors_as_written_without_the_original():
+    assert parse_factors("0.9 1.0 1.1") == ["0.9", "1.1"]
+    assert parse_factors("") == []
+
+
+@pytest.mark.parametrize("text", ["fast", "0", "3", "-1"])
+def test_what_is_no_factor(text):
+    with pytest.raises(UserError, match="speed_perturb_factors"):
+        parse_factors(text)
+
+
+def test_copies_have_ids_sets_and_speakers_of_their_own():
+    known = Utterance("s-1", "a.wav", "train", "N", "male", "s", "words")
+    unknown = Utterance("u-1", "b.wav", "train")
+    one, other = perturb([known, unknown], ["0.9"])
+    assert (one.id, one.split, one.speaker, one.speed) == (
+        "sp0.9-s-1",
+        "train_sp0.9",
+        "sp0.9-s",
+        0.9,
+    )
+    assert (one.emotion, one.gender, one.text) == ("N", "male", "words")
+    assert other.speaker is None
+    assert perturbed_set("train", "0.9") == one.split

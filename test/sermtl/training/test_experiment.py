@@ -1,0 +1,63 @@
+import sys
+
+import pytest
+from tiny_corpus import CONF, write
+
+from sermtl.data.datadir import write_column
+from sermtl.errors import UserError
+from sermtl.training.conf import merge
+from sermtl.training.experiment import Experiment, Launcher
+
+
+@pytest.fixture
+def data(tmp_path):
+    write(tmp_path / "stats")
+    return tmp_path / "stats"
+
+
+def experiment(data, folder, **changes):
+    return Experiment(folder, merge(CONF, changes), data, data / "tokens", {})
+
+
+def test_the_same_again_is_accepted(data, tmp_path):
+    folder = tmp_path / "exp" / "a"
+    experiment(data, folder).prepare()
+    experiment(data, folder).prepare()
+    assert (folder / "conf.yaml").exists() and (folder / "tokens" / "tokens.txt").exists()
+
+
+def test_another_conf_is_refused_with_a_diff(data, tmp_path):
+    experiment(data, tmp_path / "exp").prepare()
+    with pytest.raises(UserError, match=r"(?s)-max_epoch: 4.*\+max_epoch: 5.*--train_tag"):
+        experiment(data, tmp_path / "exp", max_epoch=5).prepare()
+
+
+def test_other_data_are_refused(data, tmp_path):
+    experiment(data, tmp_path / "exp").prepare()
+    write_column(data / "train" / "utt2emo", {f"train{i:02d}": "A" for i in range(14)})
+    with pytest.raises(UserError, match=r"data\.json"):
+        experiment(data, tmp_path / "exp").prepare()
+
+
+def test_force_sets_the_old_one_aside(data, tmp_path):
+    experiment(data, tmp_path / "exp").prepare()
+    (tmp_path / "exp" / "precious.pth").write_text("weights")
+    experiment(data, tmp_path / "exp", max_epoch=5).prepare(force=True)
+    assert not (tmp_path / "exp" / "precious.pth").exists()
+    (aside,) = tmp_path.glob("exp.*")
+    assert (aside / "precious.pth").read_text() == "weights"
+
+
+def test_without_statistics_it_says_which_stage(data, tmp_path):
+    (data / "labels.json").unlink()
+    with pytest.raises(UserError, match="stage 4"):
+        experiment(data, tmp_path / "exp").prepare()
+
+
+def test_a_failing_job_shows_the_end_of_its_log(data, tmp_path, root):
+    broken = experiment(data, tmp_path / "exp", optim_conf={"no_such_option": 1})
+    broken.prepare()
+    launcher = Launcher(f"{sys.executable} {root / 'utils' / 'run.pl'}", ngpu=0, num_nodes=1)
+    with pytest.raises(UserError, match=r"(?s)train\.log.*no_such_option"):
+        broken.train(launcher)
+    assert not broken.is_trained
