@@ -29,6 +29,15 @@ from sermtl.training import checkpoint, validation
 from sermtl.training.progress import Progress
 
 
+UNSUPPORTED = {
+    "use_amp": "for mixed precision give model_conf dtype: bfloat16",
+    "sharded_ddp": "processes share batches through DistributedDataParallel only",
+    "ddp_comm_hook": "gradients travel as they are",
+    "use_adapter": "freeze parts of the encoder with frontend_conf freeze and freeze_layers",
+}
+"""ESPnet's options that would otherwise be ignored, and what to do instead."""
+
+
 class SERTrainer(Trainer):
     """Trains as ESPnet does (`train_one_epoch` is ESPnet's own) and keeps what it learns safe."""
 
@@ -44,8 +53,14 @@ class SERTrainer(Trainer):
         trainer_options: TrainerOptions,
         distributed_option: DistributedOption,
     ) -> None:
-        """Train from the last checkpoint, or from the start, to the last epoch."""
+        """Train from the last checkpoint, or from the start, to the last epoch.
+
+        Raises:
+            UserError: for options of ESPnet's that this trainer doesn't have.
+        """
         options = trainer_options
+        if refused := [name for name in UNSUPPORTED if getattr(options, name)]:
+            raise UserError(f"{refused[0]} is not for this task: {UNSUPPORTED[refused[0]]}")
         folder = Path(options.output_dir)
         device = "cuda" if options.ngpu > 0 else "cpu"
         rank = distributed_option.dist_rank or 0

@@ -97,6 +97,11 @@ def test_early_stopping_stops_and_stays_stopped(data, tmp_path):
     assert len(json.loads((tmp_path / "history.json").read_text())) == epochs
 
 
+def test_options_that_would_be_ignored_are_refused(data, tmp_path):
+    with pytest.raises(UserError, match="dtype: bfloat16"):
+        SERTask.main(cmd=arguments(data, tmp_path, use_amp=True))
+
+
 def test_pickled_code_in_a_checkpoint_is_not_run(tmp_path):
     class Evil:
         def __reduce__(self):
