@@ -28,7 +28,6 @@ from sermtl.model.ser_model import SERModel
 from sermtl.training import checkpoint, validation
 from sermtl.training.progress import Progress
 
-
 UNSUPPORTED = {
     "use_amp": "for mixed precision give model_conf dtype: bfloat16",
     "sharded_ddp": "processes share batches through DistributedDataParallel only",
