@@ -4,11 +4,15 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The recipe comes first: it may change the defaults below and has options of its own.
-SERMTL_COMMAND="./run.sh $(printf '%q ' "$@")" # for the results page
+SERMTL_COMMAND="./run.sh${*:+ $(printf '%q ' "$@")}" # for the results page
 export SERMTL_COMMAND
 recipe=demo
-for ((i = 1; i < $#; i++)); do
-    if [ "${!i}" = --recipe ]; then j=$((i + 1)) recipe=${!j}; fi
+for ((i = 1; i <= $#; i++)); do
+    j=$((i + 1))
+    case ${!i} in
+    --recipe) recipe=${!j:-} ;;
+    --recipe=*) recipe=${!i#*=} ;;
+    esac
 done
 
 # Stages

@@ -26,10 +26,19 @@ def test_help_is_instant_and_lists_every_option(run, root):
         assert recipe in done.stdout
 
 
-def test_help_of_a_recipe_has_its_own_options(root, tmp_path):
-    command = [str(root / "egs" / "ravdess" / "run.sh"), "--help"]
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["egs/ravdess/run.sh", "--help"],
+        ["run.sh", "--recipe", "ravdess", "--help"],
+        ["run.sh", "--recipe=ravdess", "--help"],
+    ],
+)
+def test_help_of_a_recipe_has_its_own_options(root, tmp_path, command):
+    command = [str(root / command[0]), *command[1:]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "ravdess_root=" in done.stdout
+    assert "demo_utterances=" not in done.stdout
 
 
 @pytest.mark.parametrize(
