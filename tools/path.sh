@@ -27,3 +27,6 @@ fi
 # Tokenizers' own threads don't survive the forks of data loaders. OMP_NUM_THREADS is left alone: a
 # single job takes all cores, and run.pl gives jobs that run side by side one each.
 export TOKENIZERS_PARALLELISM=${TOKENIZERS_PARALLELISM:-false}
+# Idle threads of torch's sleep instead of spinning: with anything else on the machine, spinning
+# makes a training step take several times as long.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
