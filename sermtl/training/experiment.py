@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -125,13 +127,17 @@ class Experiment:
             *(sys.executable, "-m", "sermtl.bin.ser_train"),
             *self._arguments(),
         ]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # A session of its own: to stop it is to stop the launcher and the job starter, which stops
+        # its jobs. The launcher alone would leave them running.
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
         follower = _Follower(log, time.time())
         try:
             output, _ = process.communicate()
         except BaseException:
-            process.terminate()
-            process.wait()
+            os.killpg(process.pid, signal.SIGTERM)
+            process.communicate()  # ends when the last of them has gone
             raise
         finally:
             follower.stop()

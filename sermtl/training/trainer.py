@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
@@ -63,6 +64,7 @@ class SERTrainer(Trainer):
         folder = Path(options.output_dir)
         device = "cuda" if options.ngpu > 0 else "cpu"
         rank = distributed_option.dist_rank or 0
+        lock = cls._lock(folder) if rank == 0 else None
         reporter = Reporter()
         if options.resume and (folder / checkpoint.CHECKPOINT).exists():
             cls.resume(
@@ -118,6 +120,7 @@ class SERTrainer(Trainer):
             for criterion in options.best_model_criterion:
                 checkpoint.average_best(folder, reporter, criterion, _keep(options))
             logging.info(f"training finished after {reporter.get_epoch()} epochs on {device}")
+            lock.close()
 
     @staticmethod
     def resume(
@@ -163,6 +166,16 @@ class SERTrainer(Trainer):
             raise UserError("no validation utterance has an emotion label: nothing to select by")
         reporter.register(values)
         reporter.next()
+
+    @staticmethod
+    def _lock(folder: Path) -> IO[str]:
+        """Two trainings in one folder would ruin each other's files; the lock ends with us."""
+        stream = open(folder / ".lock", "w", encoding="utf-8")
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another training is running in {folder}") from error
+        return stream
 
     @staticmethod
     def _distribute(

@@ -1,4 +1,6 @@
+import subprocess
 import sys
+import time
 
 import pytest
 from tiny_corpus import CONF, write
@@ -52,6 +54,43 @@ def test_without_statistics_it_says_which_stage(data, tmp_path):
     (data / "labels.json").unlink()
     with pytest.raises(UserError, match="stage 4"):
         experiment(data, tmp_path / "exp").prepare()
+
+
+def test_stopping_the_stage_stops_its_job(data, tmp_path, root):
+    """The launcher alone would leave the job behind, and the next run would be a second one."""
+    folder = tmp_path / "exp"
+    experiment(data, folder, max_epoch=10_000).prepare()
+    code = f"""
+import sys, signal
+from pathlib import Path
+import yaml
+from sermtl.training.experiment import Experiment, Launcher
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+folder, data = Path({str(folder)!r}), Path({str(data)!r})
+conf = yaml.safe_load((folder / "conf.yaml").read_text())
+command = {f"{sys.executable} {root / 'utils' / 'run.pl'}"!r}
+Experiment(folder, conf, data, data / "tokens", {{}}).train(Launcher(command, 0, 1))
+"""
+    stage = subprocess.Popen([sys.executable, "-c", code], cwd=root)
+    deadline = time.monotonic() + 120
+    try:
+        while not (folder / "checkpoint.pth").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        running = _running(folder)
+    finally:
+        stage.terminate()
+        status = stage.wait(60)
+    assert running
+    assert status == 143
+    assert not _running(folder)
+
+
+def _running(folder):
+    """Command lines of training processes of this folder."""
+    done = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [
+        line for line in done.stdout.splitlines() if "ser_train" in line and str(folder) in line
+    ]
 
 
 def test_a_failing_job_shows_the_end_of_its_log(data, tmp_path, root):

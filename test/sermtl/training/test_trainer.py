@@ -1,3 +1,4 @@
+import fcntl
 import json
 
 import pytest
@@ -100,6 +101,15 @@ def test_early_stopping_stops_and_stays_stopped(data, tmp_path):
 def test_options_that_would_be_ignored_are_refused(data, tmp_path):
     with pytest.raises(UserError, match="dtype: bfloat16"):
         SERTask.main(cmd=arguments(data, tmp_path, use_amp=True))
+
+
+def test_a_second_training_in_the_same_folder_is_refused(data, tmp_path):
+    options = arguments(data, tmp_path)
+    with open(tmp_path / ".lock", "w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another training"):
+            SERTask.main(cmd=options)
+    assert not (tmp_path / "checkpoint.pth").exists()
 
 
 def test_pickled_code_in_a_checkpoint_is_not_run(tmp_path):
