@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from sermtl.errors import UserError
 
 
 @contextmanager
@@ -32,6 +35,23 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def exclusive(folder: str | Path) -> Iterator[None]:
+    """Keep other processes that ask likewise out of ``folder``; a killed process keeps out no one.
+
+    Raises:
+        UserError: if another process is in there.
+    """
+    with open(Path(folder) / ".lock", "w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"another run is at work in {folder}: wait for it, or stop it"
+            ) from error
+        yield
 
 
 def sha256(path: str | Path) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from sermtl.errors import UserError
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.model.ser_model import SERModel
 from sermtl.training import checkpoint, validation
 from sermtl.training.progress import Progress
@@ -56,15 +56,32 @@ class SERTrainer(Trainer):
         """Train from the last checkpoint, or from the start, to the last epoch.
 
         Raises:
-            UserError: for options of ESPnet's that this trainer doesn't have.
+            UserError: for options of ESPnet's that this trainer doesn't have, and if another
+                training is running in the folder.
         """
-        options = trainer_options
-        if refused := [name for name in UNSUPPORTED if getattr(options, name)]:
+        if refused := [name for name in UNSUPPORTED if getattr(trainer_options, name)]:
             raise UserError(f"{refused[0]} is not for this task: {UNSUPPORTED[refused[0]]}")
+        rank = distributed_option.dist_rank or 0
+        factories = train_iter_factory, valid_iter_factory
+        with exclusive(Path(trainer_options.output_dir)) if rank == 0 else nullcontext():
+            cls._train(
+                model, optimizers, schedulers, *factories, trainer_options, distributed_option
+            )
+
+    @classmethod
+    def _train(
+        cls,
+        model: SERModel,
+        optimizers: Sequence[Optimizer],
+        schedulers: Sequence[AbsScheduler | None],
+        train_iter_factory: AbsIterFactory,
+        valid_iter_factory: AbsIterFactory,
+        options: TrainerOptions,
+        distributed_option: DistributedOption,
+    ) -> None:
         folder = Path(options.output_dir)
         device = "cuda" if options.ngpu > 0 else "cpu"
         rank = distributed_option.dist_rank or 0
-        lock = cls._lock(folder) if rank == 0 else None
         reporter = Reporter()
         if options.resume and (folder / checkpoint.CHECKPOINT).exists():
             cls.resume(
@@ -120,7 +137,6 @@ class SERTrainer(Trainer):
             for criterion in options.best_model_criterion:
                 checkpoint.average_best(folder, reporter, criterion, _keep(options))
             logging.info(f"training finished after {reporter.get_epoch()} epochs on {device}")
-            lock.close()
 
     @staticmethod
     def resume(
@@ -166,16 +182,6 @@ class SERTrainer(Trainer):
             raise UserError("no validation utterance has an emotion label: nothing to select by")
         reporter.register(values)
         reporter.next()
-
-    @staticmethod
-    def _lock(folder: Path) -> IO[str]:
-        """Two trainings in one folder would ruin each other's files; the lock ends with us."""
-        stream = open(folder / ".lock", "w", encoding="utf-8")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another training is running in {folder}") from error
-        return stream
 
     @staticmethod
     def _distribute(

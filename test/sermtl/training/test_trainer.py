@@ -1,4 +1,3 @@
-import fcntl
 import json
 
 import pytest
@@ -7,6 +6,7 @@ from sklearn.metrics import f1_score, recall_score
 from tiny_corpus import arguments, write
 
 from sermtl.errors import UserError
+from sermtl.files import exclusive
 from sermtl.model.build import load_trained
 from sermtl.training import checkpoint, validation
 from sermtl.training.task import SERTask
@@ -105,10 +105,8 @@ def test_options_that_would_be_ignored_are_refused(data, tmp_path):
 
 def test_a_second_training_in_the_same_folder_is_refused(data, tmp_path):
     options = arguments(data, tmp_path)
-    with open(tmp_path / ".lock", "w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match="another training"):
-            SERTask.main(cmd=options)
+    with exclusive(tmp_path), pytest.raises(UserError, match="another run"):
+        SERTask.main(cmd=options)
     assert not (tmp_path / "checkpoint.pth").exists()
 
 
