@@ -30,8 +30,10 @@ def check_cacheable(conf: Mapping[str, Any]) -> None:
     """Whether training only ever sees the same hidden states.
 
     Raises:
-        UserError: if the encoder learns or the waveform is augmented.
+        UserError: if the encoder learns, is random, or the waveform is augmented.
     """
+    if not isinstance(conf["frontend_conf"].get("model"), str):
+        raise UserError("cache_hidden_states needs a pretrained encoder: a random one differs")
     if conf["frontend_conf"].get("freeze") != "all":
         raise UserError("cache_hidden_states needs a frozen encoder (frontend_conf freeze: all)")
     if conf.get("augment_conf"):

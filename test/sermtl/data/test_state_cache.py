@@ -12,6 +12,7 @@ from sermtl.errors import UserError
 from sermtl.inference import batches
 
 FRONTEND = {"model": WAVLM, "freeze": "all"}
+PRETRAINED = {"model": "org/encoder", "freeze": "all"}
 
 
 @pytest.fixture
@@ -53,11 +54,12 @@ def test_another_encoder_has_another_place_and_is_not_done(dump):
 @pytest.mark.parametrize(
     ("conf", "message"),
     [
-        ({"frontend_conf": {"freeze": "cnn"}}, "freeze: all"),
-        ({"frontend_conf": FRONTEND, "augment_conf": {"speeds": [0.9]}}, "exclude each other"),
+        ({"frontend_conf": {**PRETRAINED, "freeze": "cnn"}}, "freeze: all"),
+        ({"frontend_conf": FRONTEND}, "pretrained"),
+        ({"frontend_conf": PRETRAINED, "augment_conf": {"speeds": [0.9]}}, "exclude each other"),
     ],
 )
 def test_only_states_that_never_change_are_cached(conf, message):
     with pytest.raises(UserError, match=message):
         check_cacheable(conf)
-    check_cacheable({"frontend_conf": FRONTEND})
+    check_cacheable({"frontend_conf": PRETRAINED})
