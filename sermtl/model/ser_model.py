@@ -215,8 +215,8 @@ class SERModel(AbsESPnetModel):
         utterance weighs the same wherever it is. Statistics are scaled alike.
 
         Returns:
-            ``loss ()``, ``stats`` (NaN for a task without a label in the global batch),
-            ``weight ()``.
+            ``loss ()``; ``stats``, ``(1,)`` each, NaN for a task without a label in the global
+            batch; ``weight (1,)``.
         """
         outputs = self.outputs(speech, speech_lengths)
         labels = {"emotion": emotion, "gender": gender, "speaker": speaker, "asr": text}
@@ -244,7 +244,8 @@ class SERModel(AbsESPnetModel):
         if "asr" in losses:
             skipped = (text_lengths > 0).sum() - counts["asr"]
             stats["ctc_skipped"] = ranks * skipped.float()
-        return loss, stats, loss.new_ones(())
+        # One element each, not none: that is how ESPnet adds them up over the ranks.
+        return loss, {k: v.reshape(1) for k, v in stats.items()}, loss.new_ones(1)
 
     def collect_feats(self, speech: Tensor, speech_lengths: Tensor, **_: Any) -> dict[str, Tensor]:
         """ESPnet's interface; the encoder reads the waveform, so that is what there is."""
