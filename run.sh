@@ -27,7 +27,7 @@ force=false          # redo what is done; training starts anew, the old experime
 ngpu=                # GPUs per node (default: 1 if there is one)
 num_nodes=1          # nodes for training
 nj=$(nproc)          # parallel jobs of data preparation and transcription
-inference_nj=1       # parallel jobs of inference
+inference_nj=$((nj < 8 ? nj : 8)) # parallel jobs of inference, each with the model in memory
 gpu_inference=false  # give each inference job a GPU
 cmd=$root/utils/run.pl # how to start jobs: utils/run.pl (here) or utils/slurm.pl
 

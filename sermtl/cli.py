@@ -36,3 +36,7 @@ def _predict(args: argparse.Namespace) -> None:
     predictions = recognizer.stream(args.paths)
     rows = [row(path, prediction) for path, prediction in zip(args.paths, predictions, strict=True)]
     write_table(args.output or sys.stdout, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from sermtl.recognizer import EmotionRecognizer
 
     device = f"cuda:{(args.shard - 1) % torch.cuda.device_count()}" if args.ngpu else "cpu"
-    if not args.ngpu and args.shards > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // args.shards))
+    torch.set_num_threads(1)  # sums come out alike however many shards there are
     recognizer = EmotionRecognizer.from_pretrained(args.model, device, args.weights)
     dump = read_dump(args.dump)
     ids = dump.ids

@@ -73,6 +73,15 @@ def test_leaves_scores_of_every_task(run, scored):
     assert [epoch["epoch"] for epoch in history] == [1, 2]
 
 
+def test_shards_change_nothing(run, scored):
+    tables = []
+    for jobs in ("1", "3"):
+        run("--stage", "6", "--stop_stage", "6", "--inference_nj", jobs, "--inference_tag", jobs)
+        folder = run.folder / "exp" / "tiny" / f"inference_{jobs}" / "test"
+        tables.append((folder / "predictions.csv").read_text())
+    assert tables[0] == tables[1]
+
+
 def test_a_second_run_does_nothing(run, scored):
     begin = time.monotonic()
     again = run()

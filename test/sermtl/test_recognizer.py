@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 import zipfile
 
 import kaldiio
@@ -171,9 +173,14 @@ def test_the_command_ends_with_a_message_not_a_traceback(trained, capsys):
     assert capsys.readouterr().err.startswith("error: there is no file gone.wav")
 
 
-def test_importing_the_package_loads_no_torch():
-    import subprocess
-    import sys
+def test_a_reader_that_leaves_early_is_no_error(trained, clips):
+    command = [sys.executable, "-m", "sermtl.cli", "predict", str(trained), *map(str, clips)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait() == 141
 
+
+def test_importing_the_package_loads_no_torch():
     code = "import sermtl, sermtl.cli, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
