@@ -93,15 +93,28 @@ def learning_curves(path: Path, histories: Mapping[str, list[dict[str, Any]]]) -
             points = [(e["epoch"], e[phase]["loss"]) for e in epochs if "loss" in e.get(phase, {})]
             _curve(losses, points, colour, style, f"{prefix}{phase}")
         for metric, style in (("macro_f1", "-"), ("uar", ":")):
-            points = [(e["epoch"], e["valid"][metric]) for e in epochs if metric in e["valid"]]
+            points = [
+                (e["epoch"], e["valid"][metric]) for e in epochs if metric in e.get("valid", {})
+            ]
             title = {"macro_f1": "macro-F1", "uar": "UAR"}[metric]
             _curve(scores, points, colour, style, f"{prefix}{title}")
-    losses.set(xlabel="epoch", ylabel="loss", title="Loss")
+    losses.set(xlabel="epoch", ylabel="loss", title=loss_title(histories))
     scores.set(xlabel="epoch", ylabel="score", title="Validation scores", ylim=(0, 1))
     for axes in (losses, scores):
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         _legend(axes)
     _save(figure, path)
+
+
+def loss_title(histories: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Warns where the two losses have not the same terms: SWFC needs training's batches."""
+    terms = {
+        phase: {key for epochs in histories.values() for e in epochs for key in e.get(phase, {})}
+        for phase in ("train", "valid")
+    }
+    if "loss_swfc" in terms["train"] - terms["valid"]:
+        return "Loss (of training with SWFC, of validation without)"
+    return "Loss"
 
 
 def _curve(

@@ -36,7 +36,7 @@ class Predicted:
     answers: dict[str, list[str]]  # emotion, gender, transcript; absent tasks left out
     task_weights: dict[str, np.ndarray]  # auxiliary task -> (N,)
     embeddings: np.ndarray | None  # (N, H) of the speaker branch
-    text_source: str  # "whisper", "corpus" or "extra"
+    text_sources: list[str]  # "whisper", "corpus" or "extra"
     training_texts: set[str] | None  # normalised, of the sets this model learned from, if told
 
     def emotions(self, allowed: Sequence[str]) -> np.ndarray:
@@ -68,7 +68,7 @@ def read_predictions(
     Raises:
         UserError: when a file is missing or malformed, or the utterances are not the set's.
     """
-    references = {label: read_column(dump / file) for label, file in REFERENCES.items()}
+    references = _read_references(dump)
     ids = list(references["emotion"])
     rows, columns = _read_csv(folder / TABLE)
     _same_utterances(folder / TABLE, rows, ids, dump)
@@ -80,15 +80,14 @@ def read_predictions(
             raise UserError(f"{folder / TABLE}: emotion of {i} is {row.get('emotion')!r}")
     tasks = [c.removeprefix("weight_") for c in columns if c.startswith("weight_")]
     source = "whisper" if (dump / CORPUS_TEXT).exists() else "corpus"
-    if extra.get("text", {}).keys() & references["text"].keys():
-        source = "extra"
+    extra_texts = extra.get("text", {})
     return Predicted(
         name=name,
         ids=ids,
         classes=classes,
         probabilities=_numbers(folder / TABLE, rows, ids, [f"prob_{label}" for label in classes]),
         references={
-            label: [extra.get(label, {}).get(i, column.get(i, UNKNOWN)) for i in ids]
+            label: [extra.get(label, {}).get(i, column[i]) for i in ids]
             for label, column in references.items()
         },
         answers={
@@ -100,9 +99,21 @@ def read_predictions(
             task: _numbers(folder / TABLE, rows, ids, [f"weight_{task}"])[:, 0] for task in tasks
         },
         embeddings=_read_embeddings(folder / EMBEDDINGS, ids, dump),
-        text_source=source,
+        text_sources=["extra" if i in extra_texts else source for i in ids],
         training_texts=training_texts,
     )
+
+
+def _read_references(dump: Path) -> dict[str, dict[str, str]]:
+    """The set's label files, which must hold the same utterances: a lost line isn't `<unk>`."""
+    references = {label: read_column(dump / file) for label, file in REFERENCES.items()}
+    for label, file in REFERENCES.items():
+        if odd := references["emotion"].keys() ^ references[label].keys():
+            raise UserError(
+                f"{dump / file} and {REFERENCES['emotion']} differ in {len(odd)} utterances, "
+                f"e.g. {min(odd)}: run stage 1 again"
+            )
+    return references
 
 
 def read_training_texts(dumpdir: Path, sets: Sequence[str]) -> set[str]:

@@ -28,16 +28,23 @@ def provenance(models: dict[str, Path], arguments: list[str]) -> dict[str, Any]:
         ``commands``, ``commit``, ``versions``, ``confs`` (paths) and ``parameters`` (of the first
         model, where stage 6 counted them).
     """
-    scoring = shlex.join(["python", "-m", "sermtl.bin.score", *arguments])
+    shown = [_from_here(argument) for argument in arguments]
+    scoring = shlex.join(["python", "-m", "sermtl.bin.score", *shown])
     called = os.environ.get(COMMAND_VARIABLE, "").strip()
     counts = next(iter(models.values())) / "parameters.json"
     return {
         "commands": [command for command in (called, scoring) if command],
         "commit": _commit(),
         "versions": {"sermtl": sermtl.__version__, **_versions()},
-        "confs": [str(folder / "conf.yaml") for folder in models.values()],
+        "confs": [_from_here(folder / "conf.yaml") for folder in models.values()],
         "parameters": json.loads(counts.read_text()) if counts.exists() else None,
     }
+
+
+def _from_here(path: str | Path) -> str:
+    """A path below the current folder without the part that only this machine has."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else str(path)
 
 
 def _commit() -> str:

@@ -27,7 +27,8 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
     """Score a test set; what can't be measured is absent.
 
     Args:
-        parts: the set's predictions; of several folds, each with its own test utterances.
+        parts: the set's predictions; of several folds, each with its own test utterances. Parts
+            of the same name come from the same model.
         closed_labels: classes of the test corpus where those are fewer than the model's; the main
             figures are then of the likeliest among them, and ``open`` holds those of all classes.
 
@@ -37,24 +38,28 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
 
     Raises:
         UserError: when folds disagree in their classes or share an utterance, or a closed label
-            is no class of the model.
+            is no class of the model or given twice.
     """
     _check(parts, closed_labels)
+    classes = parts[0].classes
+    labels = closed_labels if closed_labels and len(closed_labels) < len(classes) else classes
     absent: dict[str, str] = {}
-    result = _emotion(parts, closed_labels or parts[0].classes)
-    if closed_labels and result["n"]:
-        opened = _emotion(parts, parts[0].classes)
-        result["open"] = {k: v for k, v in opened.items() if k not in ("n", "n_unlabelled")}
+    result = _emotion(parts, labels)
+    if len(labels) < len(classes) and result["n"]:
+        opened = _emotion(parts, classes, scored=labels)
+        about_the_set = ("n", "n_unlabelled", "outside")
+        result["open"] = {k: v for k, v in opened.items() if k not in about_the_set}
     if not result["n"]:
         absent["emotion"] = "no utterance has a reference label"
     for scores, reason in (_gender(parts), _words(parts), _speaker(parts)):
         result |= scores
         absent |= reason
-    if len(parts) > 1:
+    folds = _by_model(parts)
+    if len(folds) > 1:
         result["folds"] = {
-            part.name: {"n": fold["n"], **{m: fold[m]["value"] for m in METRICS if m in fold}}
-            for part in parts
-            for fold in [_emotion([part], closed_labels or part.classes)]
+            name: {"n": fold["n"], **{m: fold[m]["value"] for m in METRICS if m in fold}}
+            for name, members in folds.items()
+            for fold in [_emotion(members, labels)]
         }
     return {**result, "absent": absent} if absent else result
 
@@ -62,6 +67,13 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
 def reference(parts: Sequence[Predicted], label: str) -> list[str]:
     """One kind of reference label over all parts."""
     return [value for part in parts for value in part.references[label]]
+
+
+def _by_model(parts: Sequence[Predicted]) -> dict[str, list[Predicted]]:
+    models: dict[str, list[Predicted]] = {}
+    for part in parts:
+        models.setdefault(part.name, []).append(part)
+    return models
 
 
 def _check(parts: Sequence[Predicted], closed_labels: list[str] | None) -> None:
@@ -77,23 +89,28 @@ def _check(parts: Sequence[Predicted], closed_labels: list[str] | None) -> None:
     for label in closed_labels or []:
         if label not in classes:
             raise UserError(f"closed label {label!r} is none of the model's {classes}")
+    if len(set(closed_labels or [])) < len(closed_labels or []):
+        raise UserError(f"a closed label is given twice: {' '.join(closed_labels or [])}")
 
 
-def _emotion(parts: Sequence[Predicted], labels: list[str]) -> dict[str, Any]:
+def _emotion(
+    parts: Sequence[Predicted], labels: list[str], scored: list[str] | None = None
+) -> dict[str, Any]:
+    """Answers among ``labels``, over the utterances whose reference is one of ``scored``."""
     references = np.array(reference(parts, "emotion"), dtype=object)
     hypotheses = np.concatenate([part.emotions(labels) for part in parts])
-    scored = np.isin(references, labels)
-    outside = Counter(r for r in references[~scored] if r != UNKNOWN)
+    chosen = np.isin(references, scored or labels)
+    outside = Counter(r for r in references[~chosen] if r != UNKNOWN)
     result: dict[str, Any] = {
-        "n": int(scored.sum()),
+        "n": int(chosen.sum()),
         "n_unlabelled": int((references == UNKNOWN).sum()),
     }
     if outside:  # labels that the answer can't be: they are told, not scored
         result["outside"] = dict(sorted(outside.items()))
-    if not scored.any():
+    if not chosen.any():
         return result
-    indices = [labels.index(label) for label in references[scored]]
-    result |= _classified(parts, scored, indices, hypotheses[scored], len(labels), METRICS)
+    indices = [labels.index(label) for label in references[chosen]]
+    result |= _classified(parts, chosen, indices, hypotheses[chosen], len(labels), METRICS)
     confusion = result["confusion"]
     detail = emotion_scores(np.array(confusion), labels)
     result |= {"per_class": detail["per_class"], "labels": labels}
@@ -149,6 +166,7 @@ def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
     answers = [value for part in parts for value in part.answers["transcript"]]
     keep = np.flatnonzero(scored)
     references, hypotheses = [texts[i] for i in keep], [answers[i] for i in keep]
+    sources = [source for part in parts for source in part.text_sources]
     words = edit_counts(references, hypotheses)
     characters = edit_counts(references, hypotheses, characters=True)
     units = _units(parts, scored)
@@ -156,7 +174,7 @@ def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
         **interval(words, units, {"wer": error_rate}),
         **interval(characters, units, {"cer": error_rate}),
         "wer_n": len(keep),
-        "wer_reference": "+".join(sorted({part.text_source for part in parts})),
+        "wer_reference": "+".join(sorted({sources[i] for i in keep})),
     }
     if any(part.training_texts is None for part in parts):
         return result, {"wer_unseen": "the training sets are not named"}
@@ -176,18 +194,20 @@ def _speaker(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]
     """Equal error rate; trials stay within a fold, each of which has a space of its own."""
     if any(part.embeddings is None for part in parts):
         return {}, {"speaker_eer": "the model has no speaker embeddings"}
-    cosines, truths, reasons = [], [], []
-    for part in parts:
-        speakers = part.references["speaker"]
+    cosines, truths, reasons = [], [], {}
+    for name, members in _by_model(parts).items():
+        speakers = reference(members, "speaker")
         if reason := verification.why_no_trials(speakers):
-            reasons.append(reason)
+            reasons[name] = reason
             continue
         first, second, same = verification.trials(speakers)
-        cosines.append(verification.cosine(part.embeddings, first, second))
+        embeddings = np.concatenate([part.embeddings for part in members])
+        cosines.append(verification.cosine(embeddings, first, second))
         truths.append(same)
     if not truths:
-        return {}, {"speaker_eer": reasons[0]}
+        return {}, {"speaker_eer": next(iter(reasons.values()))}
     same = np.concatenate(truths)
     rate = verification.equal_error_rate(np.concatenate(cosines), same)
     trials = {"same": int(same.sum()), "different": int((~same).sum())}
-    return {"speaker_eer": {"value": rate, "trials": trials}}, {}
+    without = {"without": reasons} if reasons else {}
+    return {"speaker_eer": {"value": rate, "trials": trials, **without}}, {}

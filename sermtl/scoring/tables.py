@@ -145,8 +145,12 @@ def _figures(scores: Mapping[str, Any]) -> str:
 
 
 def _per_class(scores: Mapping[str, Any]) -> str:
+    def cell(values: Mapping[str, Any], key: str) -> str:
+        # Nothing to find: a zero would look like failure, and the means leave the class out.
+        return f"{100 * values[key]:.1f}" if values["support"] or key == "precision" else "–"
+
     rows = [
-        [label, *(f"{100 * values[k]:.1f}" for k in _CLASS_KEYS), str(values["support"])]
+        [label, *(cell(values, key) for key in _CLASS_KEYS), str(values["support"])]
         for label, values in scores["per_class"].items()
     ]
     return _table(["class", "precision", "recall", "F1", "utterances"], rows)
@@ -182,6 +186,8 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
             f"speaker EER on {trials['same']} same-speaker and {trials['different']} "
             "different-speaker pairs"
         )
+        left_out = scores["speaker_eer"].get("without", {})
+        notes += [f"no speaker pairs of {fold}: {why}" for fold, why in left_out.items()]
     notes += [f"no {TASKS[key]}: {why}" for key, why in scores.get("absent", {}).items()]
     return notes
 

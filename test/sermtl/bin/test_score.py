@@ -220,6 +220,12 @@ def test_utterances_must_be_the_sets(experiment: Experiment) -> None:
     experiment.write(path, [*rows[1:], {**rows[0], "prob_sad": "much"}])
     with pytest.raises(UserError, match="prob_sad of test-000 is 'much'"):
         experiment.score(test_sets="test")
+    genders = experiment.dump / "test" / "utt2gender"
+    whole = genders.read_bytes()
+    genders.write_bytes(b"".join(whole.splitlines(keepends=True)[:58]))
+    with pytest.raises(UserError, match=r"utt2gender and .* differ in 2 .*test-058"):
+        experiment.score(test_sets="test")
+    genders.write_bytes(whole)
     path.unlink()
     with pytest.raises(UserError, match="run stage 6"):
         experiment.score(test_sets="test")

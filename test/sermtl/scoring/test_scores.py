@@ -12,6 +12,7 @@ import sklearn.metrics as sk
 from sermtl.errors import UserError
 from sermtl.scoring.predictions import Predicted, read_extra_labels
 from sermtl.scoring.scores import set_scores
+from sermtl.scoring.tables import summary
 
 CLASSES = ["N", "H", "S", "A"]
 
@@ -40,7 +41,7 @@ def predicted(n: int = 120, seed: int = 0, name: str = "", **changes: object) ->
         "answers": answers,
         "task_weights": {},
         "embeddings": rng.normal(size=(n, 5)).astype(np.float32),
-        "text_source": "corpus",
+        "text_sources": ["corpus"] * n,
         "training_texts": {"b d"},
     }
     return Predicted(**(values | changes))
@@ -123,6 +124,19 @@ def test_closed_scores_choose_among_the_corpus_classes() -> None:
     assert all(scores["open"][key] == opened[key] for key in ("macro_f1", "uar", "confusion"))
     with pytest.raises(UserError, match="'X'"):
         set_scores([part], closed_labels=["X"])
+    with pytest.raises(UserError, match="twice: N N"):
+        set_scores([part], closed_labels=["N", "N"])
+
+
+def test_open_scores_are_of_the_same_utterances() -> None:
+    part = predicted()
+    scores = set_scores([part], closed_labels=["N", "H"])  # S occurs nevertheless
+    assert scores["outside"]["S"] > 0
+    chosen = [i for i, e in enumerate(part.references["emotion"]) if e in "NH"]
+    sides = [[side["emotion"][i] for i in chosen] for side in (part.references, part.answers)]
+    assert scores["open"]["accuracy"]["value"] == pytest.approx(sk.accuracy_score(*sides))
+    assert np.sum(scores["open"]["confusion"]) == np.sum(scores["confusion"]) == scores["n"]
+    assert set_scores([part], closed_labels=CLASSES[::-1]) == set_scores([part])
 
 
 def test_labels_outside_the_classes_are_counted() -> None:
@@ -142,6 +156,31 @@ def test_folds_are_pooled_but_trials_stay_within() -> None:
         assert scores["folds"][part.name]["uar"] == one["uar"]["value"]
     same = [one["speaker_eer"]["trials"]["same"] for one in alone]
     assert scores["speaker_eer"]["trials"]["same"] == sum(same)
+
+
+def test_sets_of_one_fold_are_one_fold() -> None:
+    halves = [predicted(60, k, "fold1", ids=[f"{k}-{i}" for i in range(60)]) for k in (1, 2)]
+    other = predicted(60, 3, "fold2")
+    scores = set_scores([*halves, other])
+    assert scores["folds"]["fold1"]["n"] == set_scores(halves)["n"]
+    assert "folds" not in set_scores(halves)
+    trials = [set_scores(parts)["speaker_eer"]["trials"]["same"] for parts in (halves, [other])]
+    assert scores["speaker_eer"]["trials"]["same"] == sum(trials)
+    assert trials[0] > 2 * trials[1]  # pairs across the halves, too
+
+
+def test_folds_without_speaker_pairs_are_told() -> None:
+    mute = predicted(60, 2, "fold2")
+    mute.references["speaker"] = ["<unk>"] * 60
+    scores = set_scores([predicted(60, 1, "fold1"), mute])
+    assert scores["speaker_eer"]["without"].keys() == {"fold2"}
+    assert "no speaker pairs of fold2: 0 known speakers" in summary({"test": scores})
+
+
+def test_word_errors_say_every_source_of_their_references() -> None:
+    part = predicted()
+    part.text_sources[:60] = ["extra"] * 60
+    assert set_scores([part])["wer_reference"] == "corpus+extra"
 
 
 def test_folds_must_agree_and_be_disjoint() -> None:

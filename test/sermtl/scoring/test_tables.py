@@ -30,6 +30,12 @@ def test_figures_have_intervals_and_tables_survive_odd_labels() -> None:
     assert "Parameters" not in page and "WER" not in page
 
 
+def test_a_class_without_utterances_has_no_recall() -> None:
+    values = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    page = results_md("x", {"test": {**SCORES, "per_class": {"b": values}}}, FACTS, {})
+    assert "| b | 0.0 | – | – | 0 |" in page
+
+
 def test_open_scores_stand_beside_closed_ones() -> None:
     scores = {**SCORES, "open": {"macro_f1": {**FIGURE, "value": 0.2}}}
     page = results_md("x", {"test": scores}, FACTS, {})

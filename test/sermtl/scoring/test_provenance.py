@@ -1,0 +1,29 @@
+"""The facts that a results page opens with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sermtl.scoring.provenance import provenance
+
+
+def test_paths_are_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "project"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("SERMTL_COMMAND", raising=False)
+    arguments = ["--expdir", str(here / "exp" / "a b"), "--dumpdir", str(tmp_path / "dump")]
+    facts = provenance({"": here / "exp" / "a b"}, [*arguments, "--fold", ""])
+    shown = f"--expdir 'exp/a b' --dumpdir {tmp_path}/dump --fold ''"
+    assert facts["commands"] == [f"python -m sermtl.bin.score {shown}"]
+    assert facts["confs"] == ["exp/a b/conf.yaml"]
+    assert facts["parameters"] is None
+
+
+def test_parameters_are_those_that_inference_counted(tmp_path: Path) -> None:
+    counts = {"total": 5, "encoder": 4}
+    (tmp_path / "parameters.json").write_text(json.dumps(counts))
+    assert provenance({"": tmp_path}, [])["parameters"] == counts
