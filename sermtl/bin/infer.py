@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sermtl import jobs
 from sermtl.data.audio import read_dump
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
@@ -69,7 +69,7 @@ def _infer(model: Path, dump: Path, output: Path, conf: dict, args: argparse.Nam
         *("--batch_seconds", str(conf["batch_seconds"])),
         *("--shard", "JOB", "--shards", str(args.inference_nj), "--ngpu", str(args.ngpu)),
     ]
-    if subprocess.run(command).returncode:
+    if jobs.run(command):
         raise UserError(f"inference failed; see {output}/log")
     work.finish(merge(output, args.inference_nj, read_dump(dump).ids))
     print(f"{output}/predictions.csv written")

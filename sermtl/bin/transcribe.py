@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sermtl.errors import UserError, run_main
+from sermtl.jobs import started
 from sermtl.transcription.dumped_set import DumpedSet
 
 POLL_SECONDS = 3.0
@@ -125,24 +126,18 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
         *("--whisper_model", args.whisper_model, "--language", args.language),
         *("--batch_size", str(args.batch_size), "--ngpu", str(args.ngpu)),
     ]
-    try:
-        launcher = subprocess.Popen(command)
-    except OSError as error:
-        raise UserError(f"--cmd {args.cmd}: can't be run ({error.strerror})") from error
 
     def count() -> int:
         return sum(dumped.count_finished() for dumped in sets)
 
-    try:
-        with tqdm(total=clips, initial=count(), unit="clip", desc="whisper") as bar:
-            while launcher.poll() is None:
-                with suppress(subprocess.TimeoutExpired):
-                    launcher.wait(POLL_SECONDS)
-                bar.update(count() - bar.n)
-    except BaseException:
-        launcher.terminate()
-        launcher.wait()
-        raise
+    with (
+        started(command) as launcher,
+        tqdm(total=clips, initial=count(), unit="clip", desc="whisper") as bar,
+    ):
+        while launcher.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                launcher.wait(POLL_SECONDS)
+            bar.update(count() - bar.n)
     if launcher.returncode != 0:
         raise UserError(
             f"Whisper failed after {count()} of {clips} clips, which are kept; the reason is in "

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sermtl import jobs
 from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, stage_of
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, sha256
@@ -127,18 +126,11 @@ class Experiment:
             *(sys.executable, "-m", "sermtl.bin.ser_train"),
             *self._arguments(),
         ]
-        # A session of its own: to stop it is to stop the launcher and the job starter, which stops
-        # its jobs. The launcher alone would leave them running.
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         follower = _Follower(log, time.time())
         try:
-            output, _ = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.communicate()  # ends when the last of them has gone
-            raise
+            with jobs.started(command, **pipes) as process:
+                output, _ = process.communicate()
         finally:
             follower.stop()
         if process.returncode:
@@ -165,7 +157,7 @@ class Experiment:
                 *("--config", str(self.folder / "conf.yaml")),
                 *("--ngpu", str(min(launcher.ngpu, 1)), "--dumps", *map(str, missing)),
             ]
-            if subprocess.run(command).returncode:
+            if jobs.run(command):
                 raise UserError(f"computing hidden states failed; see {log}")
         for part, dumps in self.dumps.items():
             lines: list[str] = []
@@ -222,12 +214,12 @@ class _Follower:
             last = self.finished.wait(0.5)
             # The launcher moves an earlier run's log away before it writes its own.
             if self.log.exists() and self.log.stat().st_mtime >= self.since:
-                with open(self.log, encoding="utf-8", errors="replace") as stream:
+                with open(self.log, "rb") as stream:
                     stream.seek(position)
-                    text = stream.read()
-                    whole = text.rfind("\n") + 1
-                    position += len(text[:whole].encode())
-                for line in text[:whole].splitlines():
+                    content = stream.read()
+                whole = content[: content.rfind(b"\n") + 1]
+                position += len(whole)
+                for line in whole.decode(errors="replace").splitlines():
                     if PREFIX in line:
                         print(line.split(PREFIX, 1)[1].strip(), flush=True)
             if last:

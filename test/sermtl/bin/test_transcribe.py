@@ -69,7 +69,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     class Launcher:
         returncode = 0
 
-        def __init__(self, command: list[str]) -> None:
+        def __init__(self, command: list[str], **_: object) -> None:
             job = command[command.index("sermtl.bin.transcribe") + 1 :]
             for shard in range(1, int(job[job.index("--nj") + 1]) + 1):
                 main([str(shard) if word == "JOB" else word for word in job])

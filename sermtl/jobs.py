@@ -1,0 +1,45 @@
+"""A stage's jobs, through a starter with Kaldi's interface (``utils/run.pl``, ``slurm.pl``)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sermtl.errors import UserError
+
+
+@contextmanager
+def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen]:
+    """A running job starter; whatever ends the block early stops it and its jobs.
+
+    It leads a session of its own, so that the signal reaches what lies between (ESPnet's launcher
+    doesn't pass it on) and the starter has the time to stop its jobs.
+
+    Args:
+        command: the starter, its options and the job.
+        options: of ``subprocess.Popen``.
+
+    Raises:
+        UserError: if there is no such program.
+    """
+    try:
+        process = subprocess.Popen(command, start_new_session=True, **options)
+    except OSError as error:
+        raise UserError(f"--cmd {command[0]}: can't be run ({error.strerror})") from error
+    try:
+        yield process
+    except BaseException:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.communicate()  # ends when the last of them has gone
+        raise
+
+
+def run(command: Sequence[str]) -> int:
+    """Start, wait, and tell the exit status."""
+    with started(command) as process:
+        return process.wait()

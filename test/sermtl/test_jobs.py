@@ -1,0 +1,46 @@
+import sys
+import time
+
+import pytest
+
+from sermtl import jobs
+from sermtl.errors import UserError
+
+
+def starter(root, log, code):
+    command = [sys.executable, str(root / "utils" / "run.pl"), "JOB=1:2", str(log / "job.JOB.log")]
+    return [*command, sys.executable, "-c", code, "JOB", str(log)]
+
+
+def test_tells_the_status(root, tmp_path):
+    assert jobs.run(starter(root, tmp_path, "")) == 0
+    assert jobs.run(starter(root, tmp_path, "raise SystemExit(3)")) == 1
+
+
+def test_a_missing_starter_is_named():
+    with pytest.raises(UserError, match="--cmd nowhere: can't be run"):
+        jobs.run(["nowhere", "log", "true"])
+
+
+def test_interrupting_stops_every_job(root, tmp_path):
+    """A starter that is killed outright would leave its jobs running."""
+    code = """
+import pathlib, sys, time
+beat = pathlib.Path(sys.argv[2], "beat." + sys.argv[1])
+while True:
+    beat.write_text(str(time.time()))
+    time.sleep(0.05)
+"""
+    beats = [tmp_path / f"beat.{job}" for job in (1, 2)]
+    with (
+        pytest.raises(KeyboardInterrupt),
+        jobs.started(starter(root, tmp_path, code)),
+    ):
+        deadline = time.monotonic() + 30
+        while not all(beat.exists() for beat in beats) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert all(beat.exists() for beat in beats)
+        raise KeyboardInterrupt
+    last = [beat.read_text() for beat in beats]
+    time.sleep(0.5)
+    assert [beat.read_text() for beat in beats] == last
