@@ -10,12 +10,17 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from sermtl.data import SAMPLE_RATE
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
 TABLE = "predictions.csv"
 EMBEDDINGS = "speaker_embeddings.npz"
-SAMPLE_RATE = 16_000
+
+
+def folder_name(tag: str) -> str:
+    """The folder of a model's answers; ``tag`` tells special options apart."""
+    return "_".join(filter(None, ["inference", tag]))
 
 
 def batches(lengths: Sequence[int], batch_seconds: float) -> list[list[int]]:

@@ -15,6 +15,7 @@ import yaml
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
+FINAL_WEIGHTS = "valid.macro_f1.ave.pth"  # what training ends with
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CONFIG_KEYS = ("frontend_conf", "model_conf", "labels", "token_list")  # what builds the model

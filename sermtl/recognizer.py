@@ -18,9 +18,7 @@ from sermtl.inference import batches
 from sermtl.model.build import load_trained
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
-from sermtl.packing import CONFIG, WEIGHTS, unpacked
-
-DEFAULT_WEIGHTS = "valid.macro_f1.ave.pth"
+from sermtl.packing import CONFIG, FINAL_WEIGHTS, WEIGHTS, unpacked
 
 Audio = str | Path | BinaryIO | tuple[np.ndarray, int]
 """A path, a file object, or samples ``(N,)`` or ``(N, channels)`` and their rate in Hz."""
@@ -55,7 +53,7 @@ class EmotionRecognizer:
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path, device: str = "cpu", weights: str = DEFAULT_WEIGHTS
+        cls, source: str | Path, device: str = "cpu", weights: str = FINAL_WEIGHTS
     ) -> EmotionRecognizer:
         """Load an experiment, or a packed model.
 

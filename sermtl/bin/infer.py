@@ -12,10 +12,9 @@ from sermtl import jobs
 from sermtl.data.audio import read_dump
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
-from sermtl.inference import merge
+from sermtl.inference import folder_name, merge
 from sermtl.stage import Stage
-from sermtl.training.conf import merge as merge_conf
-from sermtl.training.conf import parse_arguments, resolve
+from sermtl.training.conf import resolve
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
 
-    conf = merge_conf(resolve([args.inference_config]), parse_arguments(args.inference_args))
-    tag = "_".join(filter(None, ["inference", args.inference_tag]))
+    conf = resolve([args.inference_config], args.inference_args)
     for split in resolve_splits(args.datadir, args.fold, test_sets=args.test_sets):
         model = args.expdir / split.name
         for name in split.test:
-            _infer(model, args.dumpdir / name, model / tag / name, conf, args)
+            output = model / folder_name(args.inference_tag) / name
+            _infer(model, args.dumpdir / name, output, conf, args)
 
 
 def _infer(model: Path, dump: Path, output: Path, conf: dict, args: argparse.Namespace) -> None:

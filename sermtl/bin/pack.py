@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sermtl.errors import UserError, run_main
-from sermtl.packing import pack
-from sermtl.training.experiment import FINAL_WEIGHTS
+from sermtl.packing import FINAL_WEIGHTS, pack
 
 CARD = """---
 library_name: sermtl

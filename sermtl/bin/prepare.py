@@ -6,25 +6,23 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from sermtl.corpora import load_corpus
+from sermtl.data import SAMPLE_RATE
 from sermtl.data.datadir import LABEL_FILES, label_columns, write_column, write_data_dir
 from sermtl.data.dump import dump_audio, source_of
 from sermtl.data.labels import load_labels
 from sermtl.data.speed_perturbation import parse_factors, perturb
-from sermtl.data.splits import write_folds
+from sermtl.data.splits import is_set_name, write_folds
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
 from sermtl.stage import Stage
 
 MARKER = "prepared.json"
-SET_NAME = re.compile(r"\w[\w.-]*")
-RESERVED = {"tokens"}  # a folder of the dump that is no set
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -74,7 +72,7 @@ def _sets(corpus: Corpus) -> dict[str, list[Utterance]]:
     for u in corpus.utterances:
         if u.id in seen:
             raise UserError(f"utterance id {u.id} stands for {seen[u.id].audio} and {u.audio}")
-        if not SET_NAME.fullmatch(u.split) or u.split in RESERVED:
+        if not is_set_name(u.split):
             raise UserError(f"{u.id}: {u.split!r} can't be the name of a set")
         seen[u.id] = u
         sets[u.split].append(u)
@@ -101,7 +99,7 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
     if not readable:
         raise UserError(f"no clip of {name} can be read; see {dump / 'unreadable.txt'}")
     columns = {file: {u: v for u, v in c.items() if u in readable} for file, c in columns.items()}
-    columns["utt2dur"] = {u: f"{n / 16_000:.3f}" for u, n in dumped.samples.items()}
+    columns["utt2dur"] = {u: f"{n / SAMPLE_RATE:.3f}" for u, n in dumped.samples.items()}
     originals = {u.id: str(Path(u.audio).absolute()) for u in utterances if u.id in readable}
     write_data_dir(data, {"wav.scp": originals, **columns})
     write_data_dir(dump, {"wav.scp": dumped.places, **columns})

@@ -14,12 +14,11 @@ import numpy as np
 from sermtl.data.splits import Run, resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
+from sermtl.inference import EMBEDDINGS, TABLE, folder_name
 from sermtl.scoring import plots
 from sermtl.scoring.predictions import (
     CORPUS_TEXT,
-    EMBEDDINGS,
     REFERENCES,
-    TABLE,
     Predicted,
     read_extra_labels,
     read_predictions,
@@ -57,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _score(runs: list[Run], args: argparse.Namespace, arguments: list[str]) -> None:
-    tag = "_".join(filter(None, ["inference", args.inference_tag]))
+    tag = folder_name(args.inference_tag)
     target = args.expdir
     if args.fold not in ("", "all"):  # one fold's scores aren't the experiment's
         target = target / runs[0].name

@@ -6,7 +6,6 @@ Columns: ``path`` (required; relative to the manifest's folder or absolute), ``e
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
@@ -16,12 +15,11 @@ import yaml
 from sermtl.corpora.manifest import Manifest, Row, read_manifest, read_table
 from sermtl.corpora.manifest_split import Item, stored_split
 from sermtl.data.labels import LabelInventory
+from sermtl.data.splits import is_set_name
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError
 from sermtl.files import sha256
 
-SET_NAME = re.compile(r"\w[\w.-]*")
-RESERVED = {"tokens"}  # a folder of the dump that is no set
 TASKS = {"emotion": "emotion", "gender": "gender", "speaker": "speaker", "text": "transcript"}
 
 
@@ -185,7 +183,7 @@ def _splits(
             raise UserError(
                 f"{manifest}:{row.line}: no split, but other rows have one: give all or none"
             )
-        if not SET_NAME.fullmatch(row.split) or row.split in RESERVED:
+        if not is_set_name(row.split):
             raise UserError(f"{manifest}:{row.line}: {row.split!r} can't be the name of a set")
         if row.speaker:
             sets[row.speaker].add(row.split)

@@ -1,0 +1,4 @@
+"""Corpora on disk: labels, audio, tokens and what training reads of them."""
+
+SAMPLE_RATE = 16_000
+"""Hz of all audio from stage 1 on."""

@@ -14,10 +14,10 @@ import numpy as np
 import soundfile
 import soxr
 
+from sermtl.data import SAMPLE_RATE
 from sermtl.data.datadir import read_column
 from sermtl.errors import UserError
 
-SAMPLE_RATE = 16_000
 MIN_SAMPLES = 400  # one frame of the encoders
 FULL_SCALE = 32_768
 

@@ -27,10 +27,6 @@ class DataDir:
         """Utterance ids in order."""
         return list(self.columns["wav.scp"])
 
-    def seconds(self) -> float:
-        """Total duration."""
-        return sum(float(value) for value in self.columns["utt2dur"].values())
-
 
 def read_column(path: str | Path) -> dict[str, str]:
     """One file: utterance id, a space, and the value, which may hold spaces.

@@ -11,10 +11,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import kaldiio
 from tqdm import tqdm
 
-from sermtl.data.audio import SAMPLE_RATE, change_speed, read_audio, to_int16
+from sermtl.data import SAMPLE_RATE
+from sermtl.data.archive import append
+from sermtl.data.audio import change_speed, read_audio, to_int16
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
@@ -116,9 +117,8 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
                 named = reason if u.audio in reason else f"{u.audio}: {reason}"
                 dumped.unreadable[u.id] = named
                 continue
-            dumped.places[u.id] = f"{archive.absolute()}:{stream.tell() + len(u.id.encode()) + 1}"
+            dumped.places[u.id] = append(stream, archive, u.id, (SAMPLE_RATE, samples))
             dumped.samples[u.id] = len(samples)
-            kaldiio.save_ark(stream, {u.id: (SAMPLE_RATE, samples)})
     with atomic_write(index) as stream:
         json.dump(vars(dumped), stream)
     work.finish([archive, index])

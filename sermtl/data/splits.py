@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
 FOLDS = "folds.json"
+SET_NAME = re.compile(r"\w[\w.-]*")
+RESERVED = {"tokens"}  # a folder of the dump that is no set
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,11 @@ class Run(Split):
     """The split of one training run."""
 
     name: str = ""  # "fold<K>", or "" without folds: the subfolder of what belongs to the run
+
+
+def is_set_name(name: str) -> bool:
+    """Whether a set, and its folders, can be called this."""
+    return bool(SET_NAME.fullmatch(name)) and name not in RESERVED
 
 
 def write_folds(datadir: Path, folds: dict[str, Split]) -> None:

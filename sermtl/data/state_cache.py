@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import kaldiio
 import numpy as np
 
+from sermtl.data.archive import append
 from sermtl.data.audio import Dump
+from sermtl.data.datadir import write_column
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.stage import Stage
 
 INDEX = "states.scp"
-LENGTHS = "utt2num_frames"
 
 
 def cache_folder(dump: Path, frontend_conf: Mapping[str, Any]) -> Path:
@@ -59,7 +59,6 @@ def write_states(dump: Dump, folder: Path, frontend: Any, batches: list[list[int
     from tqdm import tqdm
 
     places: dict[str, str] = {}
-    frames: dict[str, int] = {}
     archive = folder / "states.ark"
     with atomic_write(archive, "wb") as stream, torch.inference_mode():
         for batch in tqdm(batches, unit="batch", desc=folder.parent.name, disable=None):
@@ -71,14 +70,7 @@ def write_states(dump: Dump, folder: Path, frontend: Any, batches: list[list[int
             states = states.permute(1, 2, 0, 3).half().cpu().numpy()  # (B, T, L+1, D)
             for row, i, count in zip(states, batch, counts.tolist(), strict=True):
                 utt_id = dump.ids[i]
-                places[utt_id] = f"{archive.absolute()}:{stream.tell() + len(utt_id.encode()) + 1}"
-                frames[utt_id] = count
-                kaldiio.save_ark(
-                    stream,
-                    {utt_id: np.ascontiguousarray(row[:count])},
-                    write_function="numpy",
-                )
-    for name, column in ((INDEX, places), (LENGTHS, frames)):
-        with atomic_write(folder / name) as stream:
-            stream.writelines(f"{utt_id} {column[utt_id]}\n" for utt_id in sorted(column))
-    return [archive, folder / INDEX, folder / LENGTHS]
+                array = np.ascontiguousarray(row[:count])
+                places[utt_id] = append(stream, archive, utt_id, array, write_function="numpy")
+    write_column(folder / INDEX, places)
+    return [archive, folder / INDEX]

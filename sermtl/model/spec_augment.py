@@ -2,8 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+
+def config_spans(config: Any, mask: Tensor, channels: int) -> tuple[Tensor | None, Tensor | None]:
+    """What a transformers config's ``mask_*`` settings hide of a batch.
+
+    Args:
+        config: of the encoder.
+        mask: ``(B, T)`` true frames.
+        channels: number of channels.
+
+    Returns:
+        Masked frames ``(B, T)`` and masked channels ``(B, channels)``; ``None`` for what is off.
+    """
+    lengths = mask.sum(1)
+    time = feature = None
+    if config.mask_time_prob > 0:
+        time = random_spans(
+            lengths,
+            mask.shape[1],
+            config.mask_time_prob,
+            config.mask_time_length,
+            config.mask_time_min_masks,
+        )
+    if config.mask_feature_prob > 0:
+        feature = random_spans(
+            torch.full_like(lengths, channels),
+            channels,
+            config.mask_feature_prob,
+            config.mask_feature_length,
+            getattr(config, "mask_feature_min_masks", 0),  # WavLM's config has none
+        )
+    return time, feature
 
 
 def random_spans(lengths: Tensor, size: int, probability: float, span: int, minimum: int) -> Tensor:

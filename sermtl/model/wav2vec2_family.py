@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sermtl.model.pooling import frame_mask
-from sermtl.model.spec_augment import random_spans
+from sermtl.model.spec_augment import config_spans
 from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
 
 # transformers hands WavLM's attention a float bias with a boolean padding mask: right, but noisy.
@@ -121,28 +121,11 @@ class Wav2Vec2Family(SpeechEncoder):
         return self
 
     def _mask_spans(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        config = self.model.config
-        if config.mask_time_prob > 0:
-            spans = random_spans(
-                mask.sum(1),
-                mask.shape[1],
-                config.mask_time_prob,
-                config.mask_time_length,
-                config.mask_time_min_masks,
-            )
+        time, feature = config_spans(self.model.config, mask, self.width)
+        if time is not None:
             embedding = self.model.masked_spec_embed.to(hidden.dtype)
-            hidden = torch.where(spans[..., None], embedding, hidden)
-        if config.mask_feature_prob > 0:
-            channels = torch.full_like(mask.sum(1), self.width)
-            spans = random_spans(
-                channels,
-                self.width,
-                config.mask_feature_prob,
-                config.mask_feature_length,
-                getattr(config, "mask_feature_min_masks", 0),  # WavLM's config has none
-            )
-            hidden = hidden.masked_fill(spans[:, None], 0.0)
-        return hidden
+            hidden = torch.where(time[..., None], embedding, hidden)
+        return hidden if feature is None else hidden.masked_fill(feature[:, None], 0.0)
 
 
 def masked_group_norm(norm: nn.GroupNorm, hidden: Tensor, lengths: Tensor) -> Tensor:

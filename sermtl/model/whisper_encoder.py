@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sermtl.model.log_mel import HOP, LogMel
 from sermtl.model.pooling import frame_mask
-from sermtl.model.spec_augment import random_spans
+from sermtl.model.spec_augment import config_spans
 from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
 
 
@@ -72,23 +72,7 @@ class WhisperSpeechEncoder(SpeechEncoder):
         return self.model.layer_norm(hidden)
 
     def _mask_spans(self, mel: Tensor, mask: Tensor) -> Tensor:
-        config = self.model.config
-        if config.mask_time_prob > 0:
-            spans = random_spans(
-                mask.sum(1),
-                mask.shape[1],
-                config.mask_time_prob,
-                config.mask_time_length,
-                config.mask_time_min_masks,
-            )
-            mel = mel.masked_fill(spans[..., None], 0.0)
-        if config.mask_feature_prob > 0:
-            spans = random_spans(
-                torch.full_like(mask.sum(1), mel.shape[2]),
-                mel.shape[2],
-                config.mask_feature_prob,
-                config.mask_feature_length,
-                config.mask_feature_min_masks,
-            )
-            mel = mel.masked_fill(spans[:, None], 0.0)
-        return mel
+        time, feature = config_spans(self.model.config, mask, mel.shape[2])
+        if time is not None:
+            mel = mel.masked_fill(time[..., None], 0.0)
+        return mel if feature is None else mel.masked_fill(feature[:, None], 0.0)

@@ -13,9 +13,8 @@ from sermtl.data.datadir import read_column
 from sermtl.data.text import normalize_text
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
+from sermtl.inference import EMBEDDINGS, TABLE
 
-TABLE = "predictions.csv"
-EMBEDDINGS = "speaker_embeddings.npz"
 CORPUS_TEXT = "text.corpus"
 """Beside ``text`` where Whisper wrote that; the corpus's own transcripts."""
 REFERENCES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "text": "text"}

@@ -18,10 +18,10 @@ from sermtl import jobs
 from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, stage_of
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, sha256
+from sermtl.packing import FINAL_WEIGHTS
 from sermtl.training import conf as confs
 from sermtl.training.progress import PREFIX
 
-FINAL_WEIGHTS = "valid.macro_f1.ave.pth"
 LOG_TAIL = 25
 DATA_FILES = {  # file of a data dir: name and type of ESPnet's dataset
     "wav.scp": "speech,kaldi_ark",

@@ -15,8 +15,10 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
 
 from sermtl.compat import AbsTask, IteratorOptions, optim_classes
+from sermtl.data import SAMPLE_RATE
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
+from sermtl.data.datadir import read_column
 from sermtl.data.preprocessor import SERPreprocessor, collate
 from sermtl.data.tokens import Tokenizer
 from sermtl.model.build import build_model
@@ -24,7 +26,6 @@ from sermtl.model.distributed import world_size
 from sermtl.model.ser_model import SERModel
 from sermtl.training.trainer import SERTrainer
 
-SAMPLE_RATE = 16_000
 DATA_NAMES = ("speech", "emotion", "gender", "speaker", "text")
 
 
@@ -167,11 +168,12 @@ class SERTask(AbsTask):
         ranks = world_size() if iter_options.distributed else 1
         rank = torch.distributed.get_rank() if ranks > 1 else 0
         durations = {
-            utt_id: samples / SAMPLE_RATE for utt_id, samples in _shapes(iter_options).items()
+            utt_id: int(samples) / SAMPLE_RATE
+            for utt_id, samples in read_column(iter_options.shape_files[0]).items()
         }
         classes = None
         if args.pair_classes and iter_options.train:
-            classes = _column(_path_of("emotion", iter_options))
+            classes = read_column(_path_of("emotion", iter_options))
         sampler = RankSampler(
             LengthBucketSampler(
                 durations,
@@ -204,12 +206,3 @@ def _labels(args: argparse.Namespace) -> dict[str, Any]:
 
 def _path_of(name: str, iter_options: IteratorOptions) -> str:
     return next(p for p, n, _ in iter_options.data_path_and_name_and_type if n == name)
-
-
-def _column(path: str) -> dict[str, str]:
-    with open(path, encoding="utf-8") as stream:
-        return dict(line.rstrip("\n").split(maxsplit=1) for line in stream)
-
-
-def _shapes(iter_options: IteratorOptions) -> dict[str, int]:
-    return {k: int(v) for k, v in _column(iter_options.shape_files[0]).items()}

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from sermtl.data import SAMPLE_RATE
+from sermtl.data.datadir import read_column
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.stage import Stage
 from sermtl.transcription.records import Transcript, read_transcripts
-
-SAMPLE_RATE = 16000  # of the dump, and of Whisper
 
 
 class DumpedSet:
@@ -51,9 +51,7 @@ class DumpedSet:
         path = self.folder / name
         if not path.is_file():
             raise UserError(f"{path} is missing: run stage 1 (data preparation) first")
-        with open(path, encoding="utf-8", newline="\n") as stream:
-            pairs = (line.rstrip("\n").partition(" ") for line in stream)
-            return {key: value for key, _, value in pairs}
+        return read_column(path)
 
     def read(self, clip: str) -> np.ndarray:
         """A clip's samples, shape (N,), float32 in [-1, 1), 16 kHz."""
