@@ -41,6 +41,17 @@ def torchaudio_placeholder() -> Iterator[None]:
 
 
 with torchaudio_placeholder():
-    from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes
+    from espnet2.tasks.abs_task import (
+        AbsTask,
+        IteratorOptions,
+        optim_classes,
+        scheduler_classes,
+    )
 
-__all__ = ["AbsTask", "IteratorOptions", "optim_classes", "torchaudio_placeholder"]
+__all__ = [
+    "AbsTask",
+    "IteratorOptions",
+    "optim_classes",
+    "scheduler_classes",
+    "torchaudio_placeholder",
+]

@@ -48,6 +48,9 @@ class SERModel(AbsESPnetModel):
         beta: β of equation (1); 0 switches SWFC off.
         hidden_size: H, the width of the branches.
         dropout: in every branch's first layer.
+        pooled_dropout: on the normalised pooled vector, before the branches.
+        standardize_pooled: let training begin with a pooled vector whose components have zero mean
+            and unit variance over the training set (`sermtl.training.standardize`).
         layer_mixing: ``learnable`` or ``last``.
         layer_norm: normalise each hidden state before mixing.
         attention_size: width of the pooling's scoring layer.
@@ -76,6 +79,8 @@ class SERModel(AbsESPnetModel):
         beta: float = 0.1,
         hidden_size: int = 256,
         dropout: float = 0.1,
+        pooled_dropout: float = 0.0,
+        standardize_pooled: bool = False,
         layer_mixing: str = "learnable",
         layer_norm: bool = False,
         attention_size: int = 128,
@@ -100,6 +105,7 @@ class SERModel(AbsESPnetModel):
         self.loss_weights = {"emotion": 1 - alpha * len(self.tasks)}
         self.loss_weights |= dict.fromkeys(self.tasks, alpha)
         self.label_smoothing = label_smoothing
+        self.standardize_pooled = standardize_pooled
         self.dtype = getattr(torch, dtype)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
 
@@ -108,6 +114,7 @@ class SERModel(AbsESPnetModel):
         self.layer_mixing = LayerMixing(frontend.num_states, layer_mixing, layer_norm)
         self.pooling = AttentiveStatisticsPooling(width, attention_size)
         self.pooled_norm = nn.LayerNorm(2 * width)
+        self.pooled_dropout = nn.Dropout(pooled_dropout)
         classes = {"emotion": self.emotions, "gender": self.genders, "speaker": self.speakers}
         self.branches = nn.ModuleDict(
             {
@@ -148,7 +155,7 @@ class SERModel(AbsESPnetModel):
                 hidden_states, lengths = self.frontend.encode(speech, speech_lengths)
             feats = self.layer_mixing(hidden_states)  # (B, T, D)
             pooled = self.pooling(feats, lengths)
-            normed = self.pooled_norm(pooled)
+            normed = self.pooled_dropout(self.pooled_norm(pooled))
             first = {
                 task: branch.features(feats)
                 if isinstance(branch, ASRBranch)

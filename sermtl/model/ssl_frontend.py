@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sermtl.errors import UserError
 from sermtl.model import ssl_checkpoint
 from sermtl.model.pooling import frame_mask
+from sermtl.model.silence import trim_silence
 from sermtl.model.wav2vec2_family import Wav2Vec2Family
 from sermtl.model.whisper_encoder import WhisperSpeechEncoder
 
@@ -40,7 +41,10 @@ class SSLFrontend(AbsFrontend):
         freeze: ``cnn`` (the convolutional extractor), ``all`` or ``none``. None: ``cnn`` for
             pretrained weights, ``none`` for random ones.
         freeze_layers: freeze also everything below this many transformer layers, and them.
-        spec_augment: mask spans of time and channels in training, by the config's ``mask_*``.
+        trim_db: cut from both ends of each clip what is more than this many dB below its loudest
+            25 ms. None: encode clips whole.
+        spec_augment: mask spans of time and channels in training, by the config's ``mask_*``, or
+            by a mapping such as ``{"mask_time_prob": 0.1}`` on top of them.
         init: false to leave the weights NaN, because a checkpoint is loaded over them.
         gradient_checkpointing: recompute trained layers in the backward pass, to save memory.
 
@@ -55,7 +59,8 @@ class SSLFrontend(AbsFrontend):
         normalize: bool | None = None,
         freeze: Literal["cnn", "all", "none"] | None = None,
         freeze_layers: int = 0,
-        spec_augment: bool = False,
+        trim_db: float | None = None,
+        spec_augment: bool | Mapping[str, float] = False,
         init: bool = True,
         gradient_checkpointing: bool = False,
     ) -> None:
@@ -81,8 +86,9 @@ class SSLFrontend(AbsFrontend):
                 "normalised, and models of one family differ: give normalize: true or false"
             )
         self.normalize = normalize
-        self._check_spec_augment(config, spec_augment, freeze)
-        config.apply_spec_augment = spec_augment
+        self.trim_db = trim_db
+        self._configure_spec_augment(config, spec_augment, freeze)
+        spec_augment = bool(spec_augment)
 
         family = WhisperSpeechEncoder if config.model_type == "whisper" else Wav2Vec2Family
         random = init and not named
@@ -153,7 +159,7 @@ class SSLFrontend(AbsFrontend):
         """
         longest = self._check_lengths(speech, speech_lengths)
         with torch.autocast(speech.device.type, enabled=False):
-            speech = self._prepare(speech[:, :longest].float(), speech_lengths)
+            speech, speech_lengths = self._prepare(speech[:, :longest].float(), speech_lengths)
         states, frames = self.encoder(speech, speech_lengths)
         hidden_states = torch.stack(states)
         padding = ~frame_mask(frames, hidden_states.shape[2])
@@ -185,16 +191,20 @@ class SSLFrontend(AbsFrontend):
                 )
         return int(lengths.max())
 
-    def _prepare(self, speech: Tensor, lengths: Tensor) -> Tensor:
-        """``(B, N)`` with zero padding, normalised over true samples if asked for."""
+    def _prepare(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, N)`` with zero padding, trimmed and normalised over true samples if asked for."""
         mask = frame_mask(lengths, speech.shape[1])
         speech = speech.masked_fill(~mask, 0.0)
+        if self.trim_db is not None:
+            speech, lengths = trim_silence(speech, lengths, self.trim_db)
+            mask = frame_mask(lengths, speech.shape[1])
         if not self.normalize:
-            return speech
+            return speech, lengths
         count = lengths[:, None]
         centred = (speech - speech.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
         variance = centred.square().sum(1, keepdim=True) / count
-        return centred / torch.sqrt(variance + 1e-7)  # the constant of transformers' extractors
+        # The constant is that of transformers' extractors.
+        return centred / torch.sqrt(variance + 1e-7), lengths
 
     def _freeze(self, freeze: str, layers: int) -> list[nn.Module]:
         """Stop gradients of what ``freeze`` and ``freeze_layers`` name; the modules concerned.
@@ -222,9 +232,15 @@ class SSLFrontend(AbsFrontend):
         return frozen
 
     @staticmethod
-    def _check_spec_augment(config, wanted: bool, freeze: str | None) -> None:
+    def _configure_spec_augment(config, wanted: bool | Mapping[str, float], freeze) -> None:
+        """Put what is masked in training into the config."""
+        config.apply_spec_augment = bool(wanted)
         if not wanted:
             return
+        for name, value in wanted.items() if isinstance(wanted, Mapping) else ():
+            if not (name.startswith("mask_") and hasattr(config, name)):
+                raise UserError(f"spec_augment: {config.model_type} encoders have no {name}")
+            setattr(config, name, value)
         if freeze == "all":
             raise UserError("spec_augment needs a trained encoder, but freeze is all")
         if config.mask_time_prob <= 0 and config.mask_feature_prob <= 0:

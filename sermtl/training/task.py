@@ -14,7 +14,7 @@ from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
 
-from sermtl.compat import AbsTask, IteratorOptions, optim_classes
+from sermtl.compat import AbsTask, IteratorOptions, optim_classes, scheduler_classes
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
@@ -24,7 +24,10 @@ from sermtl.data.tokens import Tokenizer
 from sermtl.model.build import build_model
 from sermtl.model.distributed import world_size
 from sermtl.model.ser_model import SERModel
+from sermtl.training.schedule import WarmupCosine
 from sermtl.training.trainer import SERTrainer
+
+scheduler_classes["warmupcosine"] = WarmupCosine  # beside ESPnet's own
 
 DATA_NAMES = ("speech", "emotion", "gender", "speaker", "text")
 

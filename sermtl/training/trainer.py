@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from sermtl.files import atomic_write, exclusive
 from sermtl.model.ser_model import SERModel
 from sermtl.training import checkpoint, validation
 from sermtl.training.progress import Progress
+from sermtl.training.schedule import WarmupCosine
+from sermtl.training.standardize import standardize_pooled
 
 UNSUPPORTED = {
     "use_amp": "for mixed precision give model_conf dtype: bfloat16",
@@ -36,6 +40,8 @@ UNSUPPORTED = {
     "use_adapter": "freeze parts of the encoder with frontend_conf freeze and freeze_layers",
 }
 """ESPnet's options that would otherwise be ignored, and what to do instead."""
+
+STANDARDIZE_BATCHES = 250  # enough for means and deviations, and minutes on any encoder
 
 
 class SERTrainer(Trainer):
@@ -94,6 +100,9 @@ class SERTrainer(Trainer):
                 options.ngpu,
             )
         start_epoch = reporter.get_epoch() + 1
+        if model.standardize_pooled and start_epoch == 1:
+            batches = islice(train_iter_factory.build_iter(1), STANDARDIZE_BATCHES)
+            standardize_pooled(model, batches, device)
         network = cls._distribute(model, options, distributed_option)
         writers = cls._writers(folder, options) if rank == 0 else None
         progress = Progress(start_epoch, options.max_epoch)
@@ -107,6 +116,10 @@ class SERTrainer(Trainer):
             with reporter.observe("train") as train:
                 batches = train_iter_factory.build_iter(epoch)
                 steps = len(batches)
+                for scheduler in schedulers:
+                    if isinstance(scheduler, WarmupCosine):
+                        updates = math.ceil(steps / options.accum_grad)
+                        scheduler.begin_epoch(epoch, options.max_epoch, updates)
                 invalid = cls.train_one_epoch(
                     model=network,
                     optimizers=optimizers,

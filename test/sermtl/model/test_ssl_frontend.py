@@ -189,6 +189,20 @@ def test_spec_augment_acts_in_training_only(config):
     assert (masked[:, 1, frames[1] :] == 0).all()
 
 
+@pytest.mark.parametrize("config", [*WAVEFORM[:1], WHISPER])
+def test_spec_augment_takes_its_own_numbers(config):
+    numbers = {"mask_time_prob": 0.5, "mask_time_length": 3, "mask_feature_prob": 0.0}
+    from_options = build({**config, "mask_time_prob": 0.0}, spec_augment=numbers).train()
+    from_config = build({**config, **numbers}, spec_augment=True).train()
+    states = []
+    for frontend in (from_options, from_config):
+        torch.manual_seed(5)
+        states.append(frontend.encode(*clips(9000, 4000))[0])
+    assert torch.equal(*states)
+    rebuilt = build(from_options.describe(), spec_augment=True)
+    assert rebuilt.describe() == from_config.describe()
+
+
 @pytest.mark.parametrize("config", ALL)
 def test_gradient_checkpointing_changes_no_gradient(config):
     gradients = []
@@ -274,6 +288,8 @@ def test_batch_norm_in_front_of_the_positions():
         ({"model_type": "wavlm", **BASE}, {"freeze": "none", "freeze_layers": 1}, "contradicts"),
         ({"model_type": "wavlm", **BASE}, {"freeze": "all", "spec_augment": True}, "freeze is all"),
         ({**WHISPER, "mask_time_prob": 0.0}, {"spec_augment": True}, "are both 0"),
+        (WHISPER, {"spec_augment": {"mask_tim_prob": 0.1}}, "whisper encoders have no mask_tim"),
+        (WHISPER, {"spec_augment": {"d_model": 8}}, "whisper encoders have no d_model"),
     ],
 )
 def test_contradictions_are_refused(config, options, message):

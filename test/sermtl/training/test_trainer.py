@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -96,6 +97,21 @@ def test_early_stopping_stops_and_stays_stopped(data, tmp_path):
     assert epochs == 3  # the first is best; two more without improvement
     SERTask.main(cmd=arguments(data, tmp_path, **options))
     assert len(json.loads((tmp_path / "history.json").read_text())) == epochs
+
+
+def test_learning_rates_follow_the_training(data, tmp_path):
+    schedule = {"scheduler": "warmupcosine", "scheduler_conf": {"warmup": 0.5}}
+    schedule["scheduler_conf"]["warmup_steps"] = None
+    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=2, **schedule))
+    history = json.loads((tmp_path / "history.json").read_text())
+    heads = [entry["train"]["optim0_lr0"] for entry in history]
+    encoder = [entry["train"]["optim0_lr1"] for entry in history]
+    # ESPnet reports what each of the four steps leaves for the next: up to the peak in the first
+    # epoch, down the cosine to zero in the second, where the last has no next.
+    factors = [2 / 4, 3 / 4, 1, *((1 + math.cos(math.pi * k / 4)) / 2 for k in (1, 2, 3, 4, 4))]
+    means = [sum(factors[:4]) / 4, sum(factors[4:]) / 4]
+    assert heads == pytest.approx([1e-3 * mean for mean in means])
+    assert encoder == pytest.approx([rate / 10 for rate in heads])
 
 
 def test_options_that_would_be_ignored_are_refused(data, tmp_path):

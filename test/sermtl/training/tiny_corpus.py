@@ -21,6 +21,7 @@ CONF = {
         "hidden_size": 8,
         "num_heads": 2,
         "dropout": 0.3,
+        "standardize_pooled": True,
         "swfc": {"queue_size": 8},
     },
     "optim_conf": {"lr": 1e-3},
