@@ -86,6 +86,8 @@ class SSLFrontend(AbsFrontend):
                 "normalised, and models of one family differ: give normalize: true or false"
             )
         self.normalize = normalize
+        if trim_db is not None and trim_db <= 0:
+            raise UserError(f"trim_db: {trim_db}, but it is a number of dB below the loudest 25 ms")
         self.trim_db = trim_db
         self._configure_spec_augment(config, spec_augment, freeze)
         spec_augment = bool(spec_augment)

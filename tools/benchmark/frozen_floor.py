@@ -6,7 +6,7 @@ experiment on the same folds, the two are compared by a paired bootstrap.
 
     . tools/path.sh
     python tools/benchmark/frozen_floor.py --recipe_dir egs/ravdess --ssl_model ENCODER \
-        [--experiment egs/ravdess/exp/TAG]
+        [--trim_db 35] [--experiment egs/ravdess/exp/TAG]
 """
 
 from __future__ import annotations
@@ -56,13 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe_dir", type=Path, required=True)
     parser.add_argument("--ssl_model", required=True)
+    parser.add_argument("--trim_db", type=float, help="trim silence, as the experiment may do")
     parser.add_argument("--experiment", type=Path, help="scored experiment to compare with")
     parser.add_argument("--C", type=float, default=0.003, help="inverse regularisation")
     args = parser.parse_args()
 
     from sermtl.model.ssl_frontend import SSLFrontend
 
-    frontend = SSLFrontend(args.ssl_model, freeze="all").eval()
+    frontend = SSLFrontend(args.ssl_model, freeze="all", trim_db=args.trim_db).eval()
     dumpdir, datadir = args.recipe_dir / "dump", args.recipe_dir / "data"
     runs = resolve_splits(datadir, "all")
     sets = sorted({name for run in runs for name in (*run.train, *run.test)})

@@ -288,6 +288,7 @@ def test_batch_norm_in_front_of_the_positions():
         ({"model_type": "wavlm", **BASE}, {"freeze": "none", "freeze_layers": 1}, "contradicts"),
         ({"model_type": "wavlm", **BASE}, {"freeze": "all", "spec_augment": True}, "freeze is all"),
         ({**WHISPER, "mask_time_prob": 0.0}, {"spec_augment": True}, "are both 0"),
+        (WHISPER, {"trim_db": -35.0}, "dB below the loudest"),
         (WHISPER, {"spec_augment": {"mask_tim_prob": 0.1}}, "whisper encoders have no mask_tim"),
         (WHISPER, {"spec_augment": {"d_model": 8}}, "whisper encoders have no d_model"),
     ],
