@@ -90,14 +90,13 @@ class SSLFrontend(AbsFrontend):
             raise UserError(f"trim_db: {trim_db}, but it is a number of dB below the loudest 25 ms")
         self.trim_db = trim_db
         self._configure_spec_augment(config, spec_augment, freeze)
-        spec_augment = bool(spec_augment)
 
         family = WhisperSpeechEncoder if config.model_type == "whisper" else Wav2Vec2Family
         random = init and not named
         try:
             # Random numbers that weights will replace take seconds in a large model.
             with torch.device("cpu" if random else "meta"):
-                self.encoder = family(config, spec_augment=spec_augment)
+                self.encoder = family(config, spec_augment=bool(spec_augment))
         except ValueError as error:  # sizes that don't go together
             raise UserError(f"{source}: {error}") from error
         if named and init:
@@ -234,7 +233,9 @@ class SSLFrontend(AbsFrontend):
         return frozen
 
     @staticmethod
-    def _configure_spec_augment(config, wanted: bool | Mapping[str, float], freeze) -> None:
+    def _configure_spec_augment(
+        config, wanted: bool | Mapping[str, float], freeze: str | None
+    ) -> None:
         """Put what is masked in training into the config."""
         config.apply_spec_augment = bool(wanted)
         if not wanted:

@@ -44,7 +44,7 @@ class WarmupCosine(LRScheduler, AbsBatchStepScheduler):
 
     def step(self, epoch: int | None = None) -> None:
         """To the next optimiser step's learning rates."""
-        self.share = min(self.share + self.increment, 1.0)
+        self.share += self.increment
         super().step()
 
     def get_lr(self) -> list[float]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 
 import torch
+from espnet2.torch_utils.device_funcs import to_device
 
 from sermtl.model.distributed import sum_over_ranks
 from sermtl.model.ser_model import SERModel
@@ -36,8 +37,9 @@ def standardize_pooled(
     model.eval()
     sums = torch.zeros(3, len(norm.weight), dtype=torch.float64, device=device)  # 1, x, x²
     for _, batch in batches:
-        speech, lengths = (batch[name].to(device) for name in ("speech", "speech_lengths"))
-        normed = norm(model.outputs(speech, lengths).pooled.float()).double()
+        batch = to_device(batch, device)
+        pooled = model.outputs(batch["speech"], batch["speech_lengths"]).pooled
+        normed = norm(pooled.float()).double()
         sums += torch.stack([torch.ones_like(normed), normed, normed.square()]).sum(1)
     count, total, squares = sum_over_ranks(sums)
     mean = total / count

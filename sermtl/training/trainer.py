@@ -116,10 +116,7 @@ class SERTrainer(Trainer):
             with reporter.observe("train") as train:
                 batches = train_iter_factory.build_iter(epoch)
                 steps = len(batches)
-                for scheduler in schedulers:
-                    if isinstance(scheduler, WarmupCosine):
-                        updates = math.ceil(steps / options.accum_grad)
-                        scheduler.begin_epoch(epoch, options.max_epoch, updates)
+                cls._begin_epoch(schedulers, epoch, steps, options)
                 invalid = cls.train_one_epoch(
                     model=network,
                     optimizers=optimizers,
@@ -229,6 +226,15 @@ class SERTrainer(Trainer):
             and reporter.get_epoch() > 0
             and reporter.check_early_stopping(options.patience, *options.early_stopping_criterion)
         )
+
+    @staticmethod
+    def _begin_epoch(
+        schedulers: Sequence[AbsScheduler | None], epoch: int, steps: int, options: TrainerOptions
+    ) -> None:
+        for scheduler in schedulers:
+            if isinstance(scheduler, WarmupCosine):
+                updates = math.ceil(steps / options.accum_grad)
+                scheduler.begin_epoch(epoch, options.max_epoch, updates)
 
     @staticmethod
     def _step(
