@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from itertools import islice
@@ -233,7 +232,7 @@ class SERTrainer(Trainer):
     ) -> None:
         for scheduler in schedulers:
             if isinstance(scheduler, WarmupCosine):
-                updates = math.ceil(steps / options.accum_grad)
+                updates = steps // options.accum_grad  # ESPnet leaves an epoch's odd batches out
                 scheduler.begin_epoch(epoch, options.max_epoch, updates)
 
     @staticmethod

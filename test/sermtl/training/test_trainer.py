@@ -114,6 +114,14 @@ def test_learning_rates_follow_the_training(data, tmp_path):
     assert encoder == pytest.approx([rate / 10 for rate in heads])
 
 
+def test_the_schedule_ends_with_the_training_when_gradients_are_accumulated(data, tmp_path):
+    """Four batches, three to an update: one update in each epoch, not two."""
+    options = {"scheduler": "warmupcosine", "scheduler_conf": {"warmup_steps": None}}
+    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=2, accum_grad=3, **options))
+    states = checkpoint.load(tmp_path / "checkpoint.pth")
+    assert states["schedulers"][0]["share"] == 1
+
+
 def test_options_that_would_be_ignored_are_refused(data, tmp_path):
     with pytest.raises(UserError, match="dtype: bfloat16"):
         SERTask.main(cmd=arguments(data, tmp_path, use_amp=True))
