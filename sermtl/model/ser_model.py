@@ -51,7 +51,7 @@ class SERModel(AbsESPnetModel):
         pooled_dropout: on the normalised pooled vector, before the branches.
         standardize_pooled: let training begin with a pooled vector whose components have zero mean
             and unit variance over the training set (`sermtl.training.standardize`).
-        layer_mixing: ``learnable`` or ``last``.
+        layer_mixing: ``learnable``, ``last`` or ``concat``, see `LayerMixing`.
         layer_norm: normalise each hidden state before mixing.
         attention_size: width of the pooling's scoring layer.
         co_attention: fuse the auxiliary branches into the emotion branch.
@@ -110,8 +110,10 @@ class SERModel(AbsESPnetModel):
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
 
         self.frontend = frontend
-        width = frontend.output_size()
-        self.layer_mixing = LayerMixing(frontend.num_states, layer_mixing, layer_norm)
+        self.layer_mixing = LayerMixing(
+            frontend.num_states, frontend.output_size(), layer_mixing, layer_norm
+        )
+        width = self.layer_mixing.output_size()
         self.pooling = AttentiveStatisticsPooling(width, attention_size)
         self.pooled_norm = nn.LayerNorm(2 * width)
         self.pooled_dropout = nn.Dropout(pooled_dropout)

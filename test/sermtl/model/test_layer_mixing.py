@@ -7,7 +7,7 @@ from sermtl.model.layer_mixing import LayerMixing
 @pytest.mark.parametrize("normalize", [False, True])
 def test_is_the_weighted_sum_of_the_states(normalize):
     states = torch.randn(4, 2, 5, 6)
-    mixing = LayerMixing(4, normalize=normalize)
+    mixing = LayerMixing(4, 6, normalize=normalize)
     torch.nn.init.normal_(mixing.logits)
     shares = mixing.logits.exp() / mixing.logits.exp().sum()
     expected = torch.zeros(2, 5, 6)
@@ -22,12 +22,31 @@ def test_is_the_weighted_sum_of_the_states(normalize):
 
 def test_last_is_the_last_state_and_has_no_parameters():
     states = torch.randn(4, 2, 5, 6)
-    mixing = LayerMixing(4, mode="last")
+    mixing = LayerMixing(4, 6, mode="last")
     assert torch.equal(mixing(states), states[-1])
     assert list(mixing.parameters()) == []
     assert mixing.weights().tolist() == [0, 0, 0, 1]
 
 
+@pytest.mark.parametrize("normalize", [False, True])
+def test_concat_puts_the_scaled_states_side_by_side(normalize):
+    states = torch.randn(4, 2, 5, 6)
+    mixing = LayerMixing(4, 6, mode="concat", normalize=normalize)
+    torch.nn.init.normal_(mixing.logits)
+    normed = torch.nn.functional.layer_norm(states, [6]) if normalize else states
+    expected = torch.cat(
+        [4 * share * state for share, state in zip(mixing.weights(), normed, strict=True)], -1
+    )
+    torch.testing.assert_close(mixing(states), expected)
+    assert mixing.output_size() == expected.shape[-1] == 24
+
+
+@pytest.mark.parametrize("mode", ["learnable", "last"])
+def test_the_others_keep_the_width(mode):
+    mixing = LayerMixing(4, 6, mode)
+    assert mixing.output_size() == mixing(torch.randn(4, 2, 5, 6)).shape[-1] == 6
+
+
 def test_refuses_other_modes():
-    with pytest.raises(ValueError, match="learnable or last"):
-        LayerMixing(4, mode="first")
+    with pytest.raises(ValueError, match="learnable, last or concat"):
+        LayerMixing(4, 6, mode="first")

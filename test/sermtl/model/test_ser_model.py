@@ -25,6 +25,19 @@ def test_every_trainable_parameter_receives_a_gradient(tasks, beta, co_attention
     assert dead == []
 
 
+def test_layers_side_by_side_widen_what_the_branches_see():
+    torch.manual_seed(0)
+    narrow, wide = ser_model(), ser_model(layer_mixing="concat").train()
+    states = wide.frontend.num_states
+    data = batch(8)
+    pooled = [
+        model.outputs(data["speech"], data["speech_lengths"]).pooled for model in (narrow, wide)
+    ]
+    assert pooled[1].shape == (8, states * pooled[0].shape[1])
+    wide(**data)[0].backward()
+    assert all(p.grad.any() for p in wide.parameters() if p.requires_grad)
+
+
 @pytest.mark.parametrize("tasks", TASK_SUBSETS, ids=names)
 def test_loss_weights_add_up(tasks):
     model = ser_model(tasks=tasks, alpha=0.2, beta=0.3)
