@@ -44,7 +44,7 @@ def test_out_of_fold_predictions_are_pooled(root, ravdess, encoder, tmp_path):
     for name in ("data", "dump", "exp"):
         command += [f"--{name}dir", str(tmp_path / name)]
     command += ["--ssl_model", "an encoder", "--speed_perturb_factors", "1.1"]
-    command += ["--train_config", str(root / "egs/ravdess/conf/frozen_encoder.yaml")]
+    command += ["--train_config", str(root / "egs/ravdess/conf/small_encoder.yaml")]
     command += ["--train_args", "--max_epoch 1 --model_conf hidden_size=8"]
     command += ["--train_tag", "folds", "--ngpu", "0"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
