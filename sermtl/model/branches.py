@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from typeguard import typechecked
 
@@ -56,4 +57,7 @@ class ASRBranch(nn.Module):
         The LSTM runs forwards, so trailing padding changes no true frame, and needs no packing,
         which costs several times the time on CPUs.
         """
-        return self.first(self.lstm(feats)[0])
+        # Under autocast, cuDNN's LSTM takes fp16 even where bf16 is asked for, and underflows.
+        with torch.autocast(feats.device.type, enabled=False):
+            hidden, _ = self.lstm(feats.float())
+        return self.first(hidden)

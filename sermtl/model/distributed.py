@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import torch
@@ -19,6 +20,18 @@ def sum_over_ranks(counts: Tensor) -> Tensor:
         counts = counts.clone()
         distributed.all_reduce(counts)
     return counts
+
+
+def leave() -> None:
+    """End the process group once every process has come to its end.
+
+    A process that exits while gloo's threads are at work aborts now and then, although all it had
+    to do is done, and its job counts as failed.
+    """
+    if _distributed():
+        gc.collect()  # DistributedDataParallel is held by cycles, and holds the group
+        distributed.barrier()
+        distributed.destroy_process_group()
 
 
 def gather_rows(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

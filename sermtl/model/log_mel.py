@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sermtl.data import SAMPLE_RATE
 from sermtl.model.pooling import frame_mask
 
-RATE = 16000
 WINDOW = 400  # samples
 HOP = 160  # samples
 DYNAMIC_RANGE = 8.0  # log10 units below the clip's maximum
@@ -34,8 +34,8 @@ class LogMel(nn.Module):
             num_frequency_bins=WINDOW // 2 + 1,
             num_mel_filters=bins,
             min_frequency=0.0,
-            max_frequency=RATE / 2,
-            sampling_rate=RATE,
+            max_frequency=SAMPLE_RATE / 2,
+            sampling_rate=SAMPLE_RATE,
             norm="slaney",
             mel_scale="slaney",
         )

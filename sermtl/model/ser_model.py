@@ -196,11 +196,14 @@ class SERModel(AbsESPnetModel):
             loss = F.cross_entropy(
                 logits,
                 labels[task],
-                weight=self.emotion_weights if emotion else None,
                 ignore_index=NO_CLASS,
                 reduction="none",
                 label_smoothing=self.label_smoothing if emotion else 0.0,
             )
+            if emotion:
+                # As `weight=`, torch would also weigh the classes that smoothing spreads over:
+                # rare ones would be what every utterance is taught.
+                loss = loss * self.emotion_weights[labels[task].clamp_min(0)]
             losses[task] = loss, labels[task] != NO_CLASS
         return losses
 

@@ -9,6 +9,7 @@ import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor, nn
 
+from sermtl.data import SAMPLE_RATE
 from sermtl.errors import UserError
 from sermtl.model import ssl_checkpoint
 from sermtl.model.pooling import frame_mask
@@ -70,9 +71,9 @@ class SSLFrontend(AbsFrontend):
         values = ssl_checkpoint.read_config(model) if named else dict(model)
         described = values.pop("normalize", None)
         config = ssl_checkpoint.build_config(values, source)
-        if not named:
+        if not named and init:  # written by hand; what `describe` wrote has the checkpoint's keys
             ssl_checkpoint.check_known(values, source)
-            if init and described is None:
+            if described is None:
                 described = config.model_type != "whisper"
         if normalize is None:
             normalize = described
@@ -126,6 +127,33 @@ class SSLFrontend(AbsFrontend):
         """D, the width of the hidden states."""
         return self.encoder.width
 
+    def why_not(self, samples: int) -> str | None:
+        """Why a clip of so many samples can't be encoded; ``None`` if it can."""
+        if samples < self.encoder.min_samples:
+            return f"{samples} samples at 16 kHz; the encoder needs {self.encoder.min_samples}"
+        limit = self.encoder.max_samples
+        if limit is not None and samples > limit:
+            return (
+                f"{samples / SAMPLE_RATE:.2f} s, longer than the {limit / SAMPLE_RATE:g} s that "
+                "the encoder has positions for: cut it"
+            )
+        return None
+
+    def check_lengths(self, samples: Mapping[str, int], speed: float = 1.0) -> None:
+        """Refuse clips beforehand, instead of in the midst of the work.
+
+        Args:
+            samples: by utterance id.
+            speed: of the augmentation that they will go through.
+
+        Raises:
+            UserError: naming the first clip that can't be encoded.
+        """
+        for utt_id, count in samples.items():
+            if reason := self.why_not(round(count / speed)):
+                at = f" at speed {speed:g}" if speed != 1 else ""
+                raise UserError(f"{utt_id}{at}: {reason}")
+
     def describe(self) -> dict[str, Any]:
         """Config mapping that, as ``model`` with ``init=False``, rebuilds this architecture."""
         config = self.encoder.model.config.to_dict()
@@ -175,21 +203,13 @@ class SSLFrontend(AbsFrontend):
 
     def _check_lengths(self, speech: Tensor, lengths: Tensor) -> int:
         """Largest length; raises where a clip can't be encoded."""
-        shortest, limit = self.encoder.min_samples, self.encoder.max_samples
         for index, length in enumerate(lengths.tolist()):
             if length > speech.shape[1]:
                 raise ValueError(
                     f"clip {index} of the batch: length {length} in {speech.shape[1]} samples"
                 )
-            if length < shortest:
-                raise ValueError(
-                    f"clip {index} of the batch has {length} samples; the encoder needs {shortest}"
-                )
-            if limit is not None and length > limit:
-                raise ValueError(
-                    f"clip {index} of the batch has {length} samples, longer than the "
-                    f"{limit / 16000:g} s that the encoder has positions for: segment it"
-                )
+            if reason := self.why_not(length):
+                raise ValueError(f"clip {index} of the batch: {reason}")
         return int(lengths.max())
 
     def _prepare(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

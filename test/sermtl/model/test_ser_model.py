@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -202,3 +203,22 @@ def test_accuracies_are_over_labelled_utterances():
     known = data["gender"] >= 0
     right = (logits.argmax(-1) == data["gender"])[known].float().mean()
     assert math.isclose(float(stats["acc_gender"]), float(right), rel_tol=1e-6)
+
+
+def test_smoothing_does_not_teach_rare_classes():
+    """With `weight=`, torch's smoothed loss would be least where a rare class is answered."""
+    model = ser_model(class_weighting="balanced", label_smoothing=0.1)
+    logits = torch.randn(4, 3)
+    labels = torch.tensor([0, 1, 2, -1])
+    data = batch(4)
+    outputs = model.outputs(data["speech"], data["speech_lengths"])
+    outputs = replace(outputs, logits={"emotion": logits})
+    losses, counted = model.task_losses(outputs, {"emotion": labels}, torch.zeros(4))["emotion"]
+    assert counted.tolist() == [True, True, True, False]
+    log_p = logits.log_softmax(-1)
+    for i, label in enumerate([0, 1, 2]):
+        weight = sum(COUNTS) / (3 * COUNTS[label])
+        target = [0.1 / 3 + 0.9 * (c == label) for c in range(3)]
+        expected = -weight * sum(t * p for t, p in zip(target, log_p[i].tolist(), strict=True))
+        assert losses[i].item() == pytest.approx(expected, rel=1e-5)
+    assert losses[3] == 0

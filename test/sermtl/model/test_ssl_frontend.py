@@ -252,10 +252,13 @@ def test_normalisation_makes_loudness_and_offset_irrelevant():
 @pytest.mark.parametrize("config", ALL)
 def test_too_short_clips_are_named(config):
     frontend = build(config)
-    with pytest.raises(ValueError, match=r"clip 1 of the batch has 399 samples; .* needs 400"):
+    with pytest.raises(ValueError, match=r"clip 1 of the batch: 399 samples .* needs 400"):
         frontend.encode(*clips(5000, 399))
     with pytest.raises(ValueError, match="clip 0 of the batch: length 6000 in 5000 samples"):
         frontend.encode(torch.zeros(1, 5000), torch.tensor([6000]))
+    frontend.check_lengths({"a": 400, "b": 500})
+    with pytest.raises(UserError, match=r"b at speed 1.3: 385 samples .* needs 400"):
+        frontend.check_lengths({"a": 600, "b": 500}, speed=1.3)
 
 
 def test_batch_norm_in_front_of_the_positions():

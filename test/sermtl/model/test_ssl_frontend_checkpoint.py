@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,6 +90,20 @@ def test_old_and_new_layout_load_exactly_and_silently(kind, style, tmp_path, cap
     assert not any(p.requires_grad for p in first.encoder.model.feature_extractor.parameters())
     printed = "".join(capfd.readouterr()) + caplog.text
     assert "newly initialized" not in printed and "MISSING" not in printed
+
+
+def test_keys_of_a_hub_config_that_transformers_has_none_of_survive(tmp_path):
+    """WavLM's own config.json has some; a model trained from it must build again without it."""
+    model = reference("wavlm")
+    folder = Path(write(tmp_path / "a", model, model.state_dict()))
+    config = json.loads((folder / "config.json").read_text())
+    historical = {"freeze_feat_extract_train": True, "mask_channel_length": 10, "replace_prob": 0.5}
+    (folder / "config.json").write_text(json.dumps(config | historical))
+    frontend = SSLFrontend(str(folder))
+    rebuilt = SSLFrontend(frontend.describe(), init=False)
+    rebuilt.load_state_dict(frontend.state_dict())
+    speech = 0.1 * torch.randn(1, 5000), torch.tensor([5000])
+    assert torch.equal(rebuilt.eval().encode(*speech)[0], frontend.eval().encode(*speech)[0])
 
 
 def test_missing_tensors_are_an_error(tmp_path):

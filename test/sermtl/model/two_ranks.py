@@ -7,6 +7,8 @@ from tiny import batch, ser_model
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from sermtl.model.distributed import leave
+
 STEPS = 3
 RANKS = 2
 
@@ -45,4 +47,4 @@ def rank_main(rank, init_file, result):
             distributed.all_reduce(value)
     if rank == 0:
         torch.save({"losses": losses, "model": model.state_dict()}, result)
-    distributed.destroy_process_group()
+    leave()
