@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -37,6 +39,39 @@ def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
             os.killpg(process.pid, signal.SIGTERM)
         process.communicate()  # ends when the last of them has gone
         raise
+
+
+def starter(cmd: str) -> list[str]:
+    """``--cmd`` as words.
+
+    Raises:
+        UserError: if it isn't a program and its options.
+    """
+    try:
+        words = shlex.split(cmd)
+    except ValueError as error:
+        raise UserError(f"--cmd {cmd!r}: {error}") from error
+    if not words or shutil.which(words[0]) is None:
+        raise UserError(
+            f"--cmd {cmd!r}: there is no such program; utils/run.pl runs jobs here, "
+            "utils/slurm.pl through Slurm"
+        )
+    return words
+
+
+def device(ngpu: int, job: int = 1) -> str:
+    """A job's torch device: the CPU, or the visible GPUs in turn (jobs count from 1).
+
+    Raises:
+        UserError: if a GPU is asked for and torch sees none.
+    """
+    if ngpu == 0:
+        return "cpu"
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError("--ngpu asks for a GPU and torch sees none here: use --ngpu 0")
+    return f"cuda:{(job - 1) % torch.cuda.device_count()}"
 
 
 def run(command: Sequence[str]) -> int:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from sermtl.data.audio import read_dump
-from sermtl.data.state_cache import cache_folder, stage_of, write_states
-from sermtl.errors import run_main
+from sermtl.data.state_cache import cache_bytes, cache_folder, stage_of, write_states
+from sermtl.errors import UserError, run_main
 from sermtl.inference import batches
+from sermtl.jobs import device
+from sermtl.training.log import PREFIX
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,14 +31,32 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from sermtl.model.ssl_frontend import SSLFrontend
 
-    frontend = SSLFrontend(**frontend_conf).eval().to("cuda" if args.ngpu else "cpu")
-    for folder in args.dumps:
-        stage = stage_of(folder, frontend_conf)
-        if not stage.is_done():
-            dump = read_dump(folder)
-            parts = batches(dump.lengths, args.batch_seconds)
-            target = cache_folder(folder, frontend_conf)
-            stage.finish(write_states(dump, target, frontend, parts))
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+    frontend = SSLFrontend(**frontend_conf).eval().to(device(args.ngpu))
+    todo = {folder: stage_of(folder, frontend_conf) for folder in args.dumps}
+    todo = {folder: stage for folder, stage in todo.items() if not stage.is_done()}
+    dumps = {folder: read_dump(folder) for folder in todo}
+    for dump in dumps.values():
+        frontend.check_lengths(dict(zip(dump.ids, dump.lengths, strict=True)))
+    _check_room({folder: cache_bytes(dump, frontend) for folder, dump in dumps.items()})
+    for folder, stage in todo.items():
+        dump = dumps[folder]
+        parts = batches(dump.lengths, args.batch_seconds)
+        target = cache_folder(folder, frontend_conf)
+        begun = stage_of(folder, frontend_conf, "begun.json")
+        stage.finish(write_states(dump, target, frontend, parts, begun))
+
+
+def _check_room(sizes: dict[Path, int]) -> None:
+    """Announce how large the states will be, and refuse to fill the disk with them."""
+    total = sum(sizes.values())
+    logging.info(f"{PREFIX} hidden states of {len(sizes)} sets: up to {total / 1e9:.1f} GB")
+    free = shutil.disk_usage(next(iter(sizes))).free if sizes else 0
+    if total > free:
+        raise UserError(
+            f"the hidden states need {total / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB: "
+            "set cache_hidden_states: false, or give --dumpdir on a larger disk"
+        )
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from sermtl.corpora import load_corpus
 from sermtl.data import SAMPLE_RATE
+from sermtl.data.audio import DIGESTS, UNREADABLE, audio_files
 from sermtl.data.datadir import LABEL_FILES, label_columns, write_column, write_data_dir
 from sermtl.data.dump import dump_audio, source_of
 from sermtl.data.labels import load_labels
-from sermtl.data.speed_perturbation import parse_factors, perturb
+from sermtl.data.speed_perturbation import parse_factors, perturb, perturbed_set
 from sermtl.data.splits import is_set_name, write_folds
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
+from sermtl.files import exclusive
 from sermtl.stage import Stage
 
 MARKER = "prepared.json"
@@ -42,6 +44,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus_args", nargs="*", default=[], metavar="NAME=VALUE")
     args = parser.parse_args(argv)
 
+    if not 0 <= args.max_unreadable <= 1:
+        raise UserError(f"--max_unreadable is a share from 0 to 1, not {args.max_unreadable}")
+    with exclusive(args.dumpdir):
+        _prepare_corpus(args)
+
+
+def _prepare_corpus(args: argparse.Namespace) -> None:
     if wrong := [pair for pair in args.corpus_args if "=" not in pair]:
         raise UserError(f"--corpus_args takes NAME=VALUE, not {wrong[0]!r}")
     options = dict(pair.split("=", 1) for pair in args.corpus_args)
@@ -56,10 +65,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     corpus.utterances += perturb(originals, factors)
     sets = _sets(corpus)
     for marker in sorted(args.dumpdir.glob(f"*/{MARKER}")):  # only what this command has made
-        if (name := marker.parent.name) not in sets:
-            print(f"note: {name} is no set of the corpus any more: removed")
-            shutil.rmtree(args.datadir / name, ignore_errors=True)
-            shutil.rmtree(args.dumpdir / name)
+        name = marker.parent.name
+        if name in sets or _is_copy(name, sets, args):
+            continue
+        print(f"note: {name} is no set of the corpus any more: removed")
+        shutil.rmtree(args.datadir / name, ignore_errors=True)
+        shutil.rmtree(args.dumpdir / name)
     for name, utterances in sets.items():
         _prepare(name, utterances, args)
     write_folds(args.datadir, corpus.folds)
@@ -81,13 +92,27 @@ def _sets(corpus: Corpus) -> dict[str, list[Utterance]]:
     return dict(sets)
 
 
+def _is_copy(name: str, sets: dict[str, list[Utterance]], args: argparse.Namespace) -> bool:
+    """Whether a set is another run's copy, at another speed, of one that is as it was."""
+    original, mark, factor = name.rpartition(perturbed_set("", ""))
+    if not mark or original not in sets:
+        return False
+    copies = perturb(sets[original], parse_factors(factor))
+    return bool(copies) and _stage(name, copies, args).is_done()
+
+
+def _stage(name: str, utterances: list[Utterance], args: argparse.Namespace) -> Stage:
+    record = [source_of(u) for u in sorted(utterances, key=lambda u: u.id)]
+    content = json.dumps([record, label_columns(utterances)], sort_keys=True)
+    options = {"content": hashlib.sha256(content.encode()).hexdigest()}
+    options["max_unreadable"] = args.max_unreadable
+    return Stage(args.dumpdir / name / MARKER, options)
+
+
 def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -> None:
     data, dump = args.datadir / name, args.dumpdir / name
-    ordered = sorted(utterances, key=lambda u: u.id)
-    record = [source_of(u) for u in ordered]
     columns = label_columns(utterances)
-    digest = hashlib.sha256(json.dumps([record, columns], sort_keys=True).encode()).hexdigest()
-    stage = Stage(dump / MARKER, {"content": digest, "max_unreadable": args.max_unreadable})
+    stage = _stage(name, utterances, args)
     if stage.is_done() and args.force != "true":
         print(f"{name}: done")
         return
@@ -97,16 +122,18 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
     dumped = dump_audio(utterances, dump, args.nj, args.max_unreadable)
     readable = dumped.places.keys()
     if not readable:
-        raise UserError(f"no clip of {name} can be read; see {dump / 'unreadable.txt'}")
+        raise UserError(f"no clip of {name} can be read; see {dump / UNREADABLE}")
     columns = {file: {u: v for u, v in c.items() if u in readable} for file, c in columns.items()}
     columns["utt2dur"] = {u: f"{n / SAMPLE_RATE:.3f}" for u, n in dumped.samples.items()}
     originals = {u.id: str(Path(u.audio).absolute()) for u in utterances if u.id in readable}
     write_data_dir(data, {"wav.scp": originals, **columns})
     write_data_dir(dump, {"wav.scp": dumped.places, **columns})
     write_column(dump / "utt2num_samples", {u: str(n) for u, n in dumped.samples.items()})
+    write_column(dump / DIGESTS, dumped.digests)
     # Stage 2 rewrites the dump's text, so that file is not this stage's output to watch.
     files = [data / file for file in ("wav.scp", *LABEL_FILES, "utt2dur", "spk2utt")]
-    stage.finish([*files, dump / "wav.scp", dump / "utt2num_samples"])
+    archives = [dump / name for name in dumped.digests]
+    stage.finish([*files, *audio_files(dump), *archives, dump / "utt2num_samples"])
     print(_summary(name, columns, dumped.unreadable))
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from sermtl.data.audio import dumped_samples
 from sermtl.errors import UserError, run_main
-from sermtl.jobs import started
+from sermtl.jobs import device, started, starter
 from sermtl.transcription.dumped_set import DumpedSet
 
 POLL_SECONDS = 3.0
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Options of the stage and of its jobs."""
     parser = argparse.ArgumentParser(
         prog="python -m sermtl.bin.transcribe",
         description=__doc__,
@@ -83,8 +84,12 @@ def keep_corpus_transcripts(sets: Sequence[DumpedSet]) -> None:
 def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
     """Bring every set to the state asked for; finished sets and clips are not done again."""
     model = args.whisper_model
-    checkpoint = [Path(model)] if Path(model).is_file() else []
-    if not checkpoint and (len(Path(model).parts) > 1 or Path(model).suffix == ".pt"):
+    checkpoint = []
+    if Path(model).is_file():
+        # Absolute, so that the same file from another folder finds its work done.
+        model = args.whisper_model = str(Path(model).resolve())
+        checkpoint = [Path(model)]
+    elif len(Path(model).parts) > 1 or Path(model).suffix == ".pt":
         raise UserError(f"--whisper_model {model}: no such file")
     options = {"model": model, "language": args.language}
     force = args.force == "true"
@@ -117,7 +122,7 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
     logs = Path(args.dumpdir) / "log"
     logs.mkdir(parents=True, exist_ok=True)
     command = [
-        *shlex.split(args.cmd),
+        *starter(args.cmd),
         *(["--gpu", "1"] if args.ngpu else []),
         f"JOB=1:{jobs}",
         f"{logs}/transcribe.JOB.log",
@@ -158,17 +163,17 @@ def transcribe_shard(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> Non
         return
 
     from sermtl.transcription.records import append, open_log
-    from sermtl.transcription.whisper import Transcriber, choose_device
+    from sermtl.transcription.whisper import Transcriber
 
-    device = choose_device(args.ngpu, args.shard)
-    transcriber = Transcriber(args.whisper_model, args.language, device)
+    transcriber = Transcriber(args.whisper_model, args.language, device(args.ngpu, args.shard))
     with tqdm(total=clips, unit="clip", mininterval=1.0) as bar:
         for dumped, shard in shards:
             dumped.work.mkdir(exist_ok=True)
             with open_log(dumped.shard_file(args.shard)) as log:
                 for start in range(0, len(shard), args.batch_size):
                     batch = shard[start : start + args.batch_size]
-                    append(log, transcriber({clip: dumped.read(clip) for clip in batch}))
+                    samples = {clip: dumped_samples(dumped.clips[clip]) for clip in batch}
+                    append(log, transcriber(samples))
                     bar.update(len(batch))
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from sermtl.corpora.manifest import Manifest, Row, read_manifest, read_table
 from sermtl.corpora.manifest_split import Item, stored_split
-from sermtl.data.labels import LabelInventory
+from sermtl.data.labels import NOTHING, LabelInventory, PlainLoader
 from sermtl.data.splits import is_set_name
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError
@@ -187,9 +187,14 @@ def _splits(
             raise UserError(f"{manifest}:{row.line}: {row.split!r} can't be the name of a set")
         if row.speaker:
             sets[row.speaker].add(row.split)
+    names = [row.split or "" for row in rows]
+    if len({name.lower() for name in names}) < len(set(names)):
+        raise UserError(
+            f"{manifest}: sets that differ in capitals only: {', '.join(sorted(set(names)))}"
+        )
     shared = sum(len(names) > 1 for names in sets.values())
     note = f"split: {shared} speakers are in more than one set; scores on known voices flatter"
-    return [row.split or "" for row in rows], [note] * bool(shared)
+    return names, [note] * bool(shared)
 
 
 def _emotion_map(labels: LabelInventory | None, file: str) -> Callable[[str], str | None]:
@@ -210,15 +215,16 @@ def _read_label_map(path: Path) -> dict[str, str | None]:
         for line, fields in read_table(path):
             if len(fields) != 2:
                 raise UserError(f"{path}:{line}: two columns are needed: label, class")
-            pairs[fields[0].strip()] = fields[1].strip()
+            label, name = (field.strip() for field in fields)
+            if pairs.setdefault(label, name) != name:
+                raise UserError(f"{path}:{line}: {label!r} is mapped to {pairs[label]!r} already")
     else:
         try:
-            # Everything as text: a label such as `no` or 01 is neither a truth value nor a number.
-            pairs = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+            pairs = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=PlainLoader)
         except OSError as error:
             raise UserError(f"can't read {path}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is no YAML: {error}") from error
         if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
             raise UserError(f"{path} must be a mapping of label to class")
-    return {label: None if name in ("", "null", "~") else name for label, name in pairs.items()}
+    return {label: None if name in NOTHING else name for label, name in pairs.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -286,6 +287,7 @@ def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
 
 
 def _speak_chunk(chunk: list[Plan], folder: Path, index: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
     for p in chunk:
         with atomic_write(folder / f"{p.id}.wav", "wb") as stream:
             soundfile.write(stream, _sound(p), espeak().rate, "PCM_16", format="WAV")

@@ -116,7 +116,7 @@ def _row(where: str, line: int, fields: dict[str, str]) -> Row:
         line=line,
         path=fields["path"].strip(),  # as it is: file names may hold double spaces
         emotion=values.get("emotion"),
-        gender=_gender(where, values.get("gender")),
+        gender=parse_gender(where, values.get("gender")),
         speaker=values.get("speaker"),
         text=values.get("text"),
         split=values.get("split"),
@@ -138,7 +138,12 @@ def _seconds(where: str, name: str, values: dict[str, str]) -> float | None:
     return seconds
 
 
-def _gender(where: str, value: str | None) -> str | None:
+def parse_gender(where: str, value: str | None) -> str | None:
+    """``female``, ``male``, or ``None`` for unknown, of the spellings that people use.
+
+    Raises:
+        UserError: for anything else.
+    """
     if value is None or value.lower() == "unknown":
         return None
     if value.lower() not in GENDERS:

@@ -55,8 +55,8 @@ def stored_split(
     heading = f"# of the manifest with sha256 {source} and seed {seed}"
     notes = []
     if path.exists():
-        records = [fields for _, fields in read_table(path)]
-        if records[:1] == [[heading]]:
+        records = list(read_table(path))
+        if records and records[0][1] == [heading]:
             return _checked(path, records[2:], items), [f"split: read from {path}"]
         notes.append(f"{path} belonged to another manifest or seed: made anew")
     split, reasons = divide(items, seed)
@@ -165,12 +165,22 @@ def _by_utterance(items: Sequence[Item], draw: random.Random) -> dict[str, str]:
     return split
 
 
-def _checked(path: Path, records: list[list[str]], items: Sequence[Item]) -> dict[str, str]:
+def _checked(
+    path: Path, records: list[tuple[int, list[str]]], items: Sequence[Item]
+) -> dict[str, str]:
     """What a file holds, edited by hand or not, if it covers the utterances."""
-    split = {fields[0]: fields[-1] for fields in records}
-    if split.keys() != {item.id for item in items} or not set(split.values()) <= set(SPLITS):
-        raise UserError(
-            f"{path} doesn't give each utterance train, valid or test: mend it, or remove it and "
-            "a new one is made"
-        )
+    advice = "mend it, or remove the file and a new one is made"
+    ids = {item.id for item in items}
+    split: dict[str, str] = {}
+    for line, fields in records:
+        if len(fields) != 2 or fields[0] not in ids or fields[1] not in SPLITS:
+            raise UserError(
+                f"{path}:{line}: not an utterance of the manifest and one of {', '.join(SPLITS)}: "
+                f"{advice}"
+            )
+        if fields[0] in split:
+            raise UserError(f"{path}:{line}: {fields[0]} is there twice: {advice}")
+        split[fields[0]] = fields[1]
+    if missing := sorted(ids - split.keys()):
+        raise UserError(f"{path}: {missing[0]} is missing ({len(missing)} in all): {advice}")
     return split

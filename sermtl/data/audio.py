@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from sermtl.errors import UserError
 
 MIN_SAMPLES = 400  # one frame of the encoders
 FULL_SCALE = 32_768
+DIGESTS = "audio.sha256"  # of each archive of a dumped set
+UNREADABLE = "unreadable.txt"  # of a dumped set: clips left out, and why
 
 
 def read_audio(
@@ -107,8 +110,33 @@ class Dump:
 
     def samples(self, utt_id: str) -> np.ndarray:
         """``(N,)`` float32 at 16 kHz."""
-        _, samples = kaldiio.load_mat(self.paths[utt_id])
-        return samples.astype(np.float32) / FULL_SCALE
+        return dumped_samples(self.paths[utt_id])
+
+
+def dumped_samples(place: str) -> np.ndarray:
+    """A dumped clip: ``(N,)`` float32 at 16 kHz.
+
+    Args:
+        place: ``archive:offset``.
+
+    Raises:
+        UserError: if there is no clip in stage 1's format.
+    """
+    try:
+        rate, samples = kaldiio.load_mat(place)
+    except (OSError, ValueError, RuntimeError, EOFError, TypeError, struct.error) as error:
+        raise UserError(f"{place}: can't be read ({error}): run stage 1 again") from error
+    if rate != SAMPLE_RATE or samples.ndim != 1 or samples.dtype != np.int16:
+        raise UserError(
+            f"{place}: {rate} Hz, shape {samples.shape}, {samples.dtype}, "
+            "not 16 kHz mono int16: run stage 1 again"
+        )
+    return samples.astype(np.float32) / FULL_SCALE
+
+
+def audio_files(folder: str | Path) -> list[Path]:
+    """The small files that change whenever audio of ``dump/<set>`` does."""
+    return [Path(folder) / name for name in ("wav.scp", DIGESTS)]
 
 
 def read_dump(folder: str | Path) -> Dump:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -15,10 +16,10 @@ from tqdm import tqdm
 
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.archive import append
-from sermtl.data.audio import change_speed, read_audio, to_int16
+from sermtl.data.audio import UNREADABLE, change_speed, read_audio, to_int16
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, sha256
 from sermtl.stage import Stage
 
 SHARD_UTTERANCES = 500
@@ -31,6 +32,7 @@ class Dumped:
     places: dict[str, str] = field(default_factory=dict)  # id -> archive:offset
     samples: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)  # id -> reason
+    digests: dict[str, str] = field(default_factory=dict)  # archive -> SHA-256 of its content
 
 
 def dump_audio(
@@ -65,10 +67,11 @@ def dump_audio(
                 dumped.places |= part.places
                 dumped.samples |= part.samples
                 dumped.unreadable |= part.unreadable
+                dumped.digests |= part.digests
                 bar.update(len(part.places) + len(part.unreadable))
     finally:
         pool.shutdown(cancel_futures=True)
-    report = folder / "unreadable.txt"
+    report = folder / UNREADABLE
     with atomic_write(report) as stream:
         stream.writelines(f"{u} {why}\n" for u, why in sorted(dumped.unreadable.items()))
     if len(dumped.unreadable) > max_unreadable * len(ordered):
@@ -92,6 +95,8 @@ def _clear(folder: Path, archives: set[Path]) -> None:
 
 def _end_with_parent() -> None:
     """Let a worker go when its parent is killed: the pool would leave it waiting for ever."""
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to tell of
 
     def watch() -> None:
         multiprocessing.parent_process().join()
@@ -119,6 +124,7 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
                 continue
             dumped.places[u.id] = append(stream, archive, u.id, (SAMPLE_RATE, samples))
             dumped.samples[u.id] = len(samples)
+    dumped.digests[archive.name] = sha256(archive)
     with atomic_write(index) as stream:
         json.dump(vars(dumped), stream)
     work.finish([archive, index])

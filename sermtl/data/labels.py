@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from sermtl.errors import UserError
 
 NOTHING = ("", "null", "~")  # YAML's ways to write no value
+
+
+class PlainLoader(yaml.BaseLoader):
+    """Everything as text, since a label such as `no` or 01 is neither a truth value nor a number;
+    and no key twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key!r} is there twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -32,8 +47,7 @@ def load_labels(path: str | Path) -> LabelInventory:
     """
     path = Path(path)
     try:
-        # Everything as text: a label such as `no` or 01 is neither a truth value nor a number.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
     except FileNotFoundError as error:
         raise UserError(f"there is no label file {path}") from error
     except yaml.YAMLError as error:

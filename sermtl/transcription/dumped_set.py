@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
-from sermtl.data import SAMPLE_RATE
+from sermtl.data.audio import audio_files
 from sermtl.data.datadir import read_column
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
@@ -53,24 +51,11 @@ class DumpedSet:
             raise UserError(f"{path} is missing: run stage 1 (data preparation) first")
         return read_column(path)
 
-    def read(self, clip: str) -> np.ndarray:
-        """A clip's samples, shape (N,), float32 in [-1, 1), 16 kHz."""
-        import kaldiio
-
-        rate, samples = kaldiio.load_mat(self.clips[clip])
-        if rate != SAMPLE_RATE or samples.ndim != 1 or samples.dtype != np.int16:
-            raise UserError(
-                f"{self.folder / 'wav.scp'}: {clip} is {rate} Hz, shape {samples.shape}, "
-                f"{samples.dtype}, not 16 kHz mono int16: run stage 1 again"
-            )
-        return samples.astype(np.float32) / 32768
-
     # the work
 
     def stages(self, options: Mapping[str, object], inputs: Iterable[Path]) -> tuple[Stage, Stage]:
         """Markers of the work begun and of the work done, for these options, inputs and audio."""
-        archives = {place.rpartition(":")[0] for place in self.clips.values()}
-        inputs = [*inputs, self.folder / "wav.scp", self.folder / "utt2dur", *sorted(archives)]
+        inputs = [*inputs, *audio_files(self.folder), self.folder / "utt2dur"]
         return Stage(self.work / "begun.json", options, inputs), Stage(self.marker, options, inputs)
 
     def begin(self, begun: Stage, afresh: bool = False) -> None:

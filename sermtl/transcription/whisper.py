@@ -44,15 +44,6 @@ def find_checkpoint(model: str) -> Path:
         ) from error
 
 
-def choose_device(ngpu: int, worker: int) -> str:
-    """CPU without GPUs; otherwise the workers (from 1) take turns on the visible GPUs."""
-    if ngpu == 0:
-        return "cpu"
-    if not torch.cuda.is_available():
-        raise UserError("--ngpu asks for a GPU and torch sees none here: use --ngpu 0")
-    return f"cuda:{(worker - 1) % torch.cuda.device_count()}"
-
-
 class Transcriber:
     """A Whisper model and how to decode with it: greedily, so that batches change nothing.
 

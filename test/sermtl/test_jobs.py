@@ -2,6 +2,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from sermtl import jobs
 from sermtl.errors import UserError
@@ -20,6 +21,12 @@ def test_tells_the_status(root, tmp_path):
 def test_a_missing_starter_is_named():
     with pytest.raises(UserError, match="--cmd nowhere: can't be run"):
         jobs.run(["nowhere", "log", "true"])
+
+
+@pytest.mark.parametrize("cmd", ["", "a 'b", "nowhere/run.pl --x y"])
+def test_what_is_no_command_is_refused(cmd):
+    with pytest.raises(UserError, match=r"--cmd .*"):
+        jobs.starter(cmd)
 
 
 def test_interrupting_stops_every_job(root, tmp_path):
@@ -44,3 +51,13 @@ while True:
     last = [beat.read_text() for beat in beats]
     time.sleep(0.5)
     assert [beat.read_text() for beat in beats] == last
+
+
+def test_gpus_are_taken_in_turn(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert jobs.device(0, 3) == "cpu"
+    with pytest.raises(UserError, match="--ngpu 0"):
+        jobs.device(1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [jobs.device(2, job) for job in (1, 2, 3)] == ["cuda:0", "cuda:1", "cuda:0"]

@@ -127,12 +127,13 @@ def manifest(path, *rows):
 
 @pytest.fixture
 def run_custom(tmp_path, ravdess):
-    def main(*rows):
+    def main(*rows, speeds=""):
         file = manifest(tmp_path / "manifest.csv", *rows)
         prepare.main(
             [
                 *("--recipe", "custom", "--datadir", str(tmp_path / "data"), "--nj", "1"),
-                *("--dumpdir", str(tmp_path / "dump"), "--corpus_args", f"manifest={file}"),
+                *("--dumpdir", str(tmp_path / "dump"), "--train_set", "train"),
+                *("--speed_perturb_factors", speeds, "--corpus_args", f"manifest={file}"),
             ]
         )
 
@@ -148,8 +149,30 @@ def test_vanished_sets_are_removed_and_nothing_else(run_custom, ravdess, tmp_pat
     capsys.readouterr()
     run_custom((first, "train"), (second, "valid"))
     assert "dev is no set of the corpus any more: removed" in capsys.readouterr().out
-    assert sorted(p.name for p in (tmp_path / "dump").iterdir()) == ["train", "valid"]
+    assert sorted(p.name for p in (tmp_path / "dump").glob("[!.]*")) == ["train", "valid"]
     assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["mine", "train", "valid"]
+
+
+def test_an_archive_that_is_gone_or_cut_is_made_again(run_custom, ravdess, tmp_path):
+    clips = sorted(ravdess.glob("Actor_01/*.wav"))[:2]
+    run_custom(*((clip, "train") for clip in clips))
+    archive = tmp_path / "dump" / "train" / "wav.1.ark"
+    content = archive.read_bytes()
+    for damage in (archive.unlink, lambda: os.truncate(archive, 100)):
+        damage()
+        run_custom(*((clip, "train") for clip in clips))
+        assert archive.read_bytes() == content
+
+
+def test_copies_at_other_speeds_outlive_a_run_without_them(run_custom, ravdess, tmp_path):
+    """Another experiment may be training on them; but only while they are copies."""
+    first, second = sorted(ravdess.glob("Actor_01/*.wav"))[:2]
+    run_custom((first, "train"), (second, "dev"), speeds="0.9")
+    copy = tmp_path / "dump" / "train_sp0.9"
+    run_custom((first, "train"), (second, "dev"))
+    assert copy.exists()
+    run_custom((second, "train"), (first, "dev"))
+    assert not copy.exists()
 
 
 @pytest.mark.parametrize("name", ["tokens", "a/b", "../x", "-x", "a b"])

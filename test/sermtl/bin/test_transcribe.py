@@ -198,7 +198,7 @@ def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
     ("options", "message"),
     [
         (["--whisper_model", "nowhere/tiny.pt"], r"nowhere/tiny\.pt: no such file"),
-        (["--cmd", "nowhere/run.pl"], r"--cmd nowhere/run\.pl: can't be run"),
+        (["--cmd", "nowhere/run.pl"], r"--cmd 'nowhere/run\.pl': there is no such program"),
         (["--dumpdir", "nowhere", "--sets", ""], r"nowhere holds no dumped set: run stage 1"),
         (["--sets", "train dev"], r"dev/wav\.scp is missing: run stage 1"),
         (["--shard", "3"], r"--shard 3: there are only 2"),

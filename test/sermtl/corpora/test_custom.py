@@ -108,6 +108,8 @@ def test_inventory_decides_if_there_is_one(corpus):
         ("map.yaml", "joy: [a]\n", "mapping of label"),
         ("map.yaml", "joy: 'H\n", "no YAML"),
         ("map.csv", "joy,H\nno\n", "map.csv:2: two columns"),
+        ("map.csv", "joy,H\njoy,N\n", "map.csv:2: 'joy' is mapped to 'H' already"),
+        ("map.yaml", "joy: H\njoy: N\n", "'joy' is there twice"),
     ],
 )
 def test_broken_label_maps(corpus, tmp_path, name, mapping, message):
@@ -128,6 +130,7 @@ def test_a_missing_label_map(corpus, tmp_path):
         ("path\na.wav\n.\n", "csv:3: there is no file"),
         ("path\na.wav\nb.wav\na.wav\n", "csv:4: the utterance a is on line 2, too"),
         ("path,id\na.wav,u\nb.wav,u\n", "csv:3: the utterance u is on line 2"),
+        ("path,split\na.wav,train\nb.wav,Train\n", "capitals only: Train, train"),
         ("path,id\na.wav,b\nb.wav,\n", "csv:3: the utterance b is on line 2"),
         ("path,id\na.wav,u 1\n", "csv:2: an id can't hold white space: 'u 1'"),
         ("path,speaker\na.wav,A B\nb.wav,A_B\n", "csv:3: speakers 'A B' and 'A_B'"),

@@ -109,11 +109,19 @@ def test_kept_until_source_or_seed_changes(tmp_path):
     assert stored_split(path, items, "abd", 1)[0] != split
 
 
-@pytest.mark.parametrize("damage", ["s00-000,dev\n", "", "s00-000\n"])
-def test_a_damaged_file_is_refused(tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("s00-000,dev\n", "split.csv:3: not an utterance"),
+        ("", "split.csv: s00-000 is missing"),
+        ("s00-000\n", "split.csv:3: not an utterance"),
+        ("s00-000,test\ns00-000,train\n", "split.csv:4: s00-000 is there twice"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, damage, message):
     items, path = corpus(12), tmp_path / "split.csv"
     stored_split(path, items, "abc", 0)
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:2], damage, *lines[3:]]))
-    with pytest.raises(UserError, match="remove it and a new one"):
+    with pytest.raises(UserError, match=f"{message}.*remove the file and a new one"):
         stored_split(path, items, "abc", 0)

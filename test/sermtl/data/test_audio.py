@@ -6,12 +6,20 @@ import subprocess
 import sys
 import time
 
+import kaldiio
 import numpy as np
 import pytest
 import soundfile
 
 from sermtl.data import dump as dump_module
-from sermtl.data.audio import MIN_SAMPLES, read_audio, read_dump, to_int16, to_mono_16k
+from sermtl.data.audio import (
+    MIN_SAMPLES,
+    dumped_samples,
+    read_audio,
+    read_dump,
+    to_int16,
+    to_mono_16k,
+)
 from sermtl.data.datadir import write_column
 from sermtl.data.dump import dump_audio
 from sermtl.data.utterance import Utterance
@@ -251,3 +259,19 @@ def _runs(pid):
             return stream.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_dumped_clip_comes_as_floats_and_other_formats_are_refused(tmp_path):
+    samples = np.array([-32768, 0, 16384], dtype=np.int16)
+    ark = tmp_path / "wav.ark"
+    kaldiio.save_ark(str(ark), {"a": (16000, samples), "b": (8000, samples)})
+    second = ark.read_bytes().index(b"b ") + 2
+    assert dumped_samples(f"{ark}:2").dtype == np.float32
+    assert dumped_samples(f"{ark}:2").tolist() == [-1.0, 0.0, 0.5]
+    with pytest.raises(UserError, match=r"wav\.ark:\d+: 8000 Hz"):
+        dumped_samples(f"{ark}:{second}")
+    with open(ark, "r+b") as stream:
+        stream.truncate(second + 4)
+    for place in (f"{ark}:{second}", f"{tmp_path}/gone.ark:2"):
+        with pytest.raises(UserError, match="run stage 1 again"):
+            dumped_samples(place)

@@ -5,9 +5,16 @@ import torch
 from tiny import WAVLM, ser_model
 from tiny_corpus import write
 
+from sermtl.data import state_cache
 from sermtl.data.audio import read_dump
 from sermtl.data.datadir import read_column, write_column
-from sermtl.data.state_cache import cache_folder, check_cacheable, stage_of, write_states
+from sermtl.data.state_cache import (
+    cache_bytes,
+    cache_folder,
+    check_cacheable,
+    stage_of,
+    write_states,
+)
 from sermtl.errors import UserError
 from sermtl.inference import batches
 
@@ -27,8 +34,12 @@ def test_the_model_says_the_same_with_cached_states(dump):
     model = ser_model().eval()
     opened = read_dump(dump)
     folder = cache_folder(dump, FRONTEND)
-    written = write_states(opened, folder, model.frontend, batches(opened.lengths, 0.8))
-    states = kaldiio.load_scp(str(written[1]))
+    parts = batches(opened.lengths, 0.8)
+    begun = stage_of(dump, FRONTEND, "begun.json")
+    written = write_states(opened, folder, model.frontend, parts, begun)
+    states = kaldiio.load_scp(str(written[-1]))
+    size = sum(array.nbytes for array in map(states.__getitem__, states))
+    assert size == cache_bytes(opened, model.frontend)
     assert sorted(states) == opened.ids
     for utt_id in opened.ids:
         speech = torch.from_numpy(opened.samples(utt_id))[None]
@@ -49,6 +60,60 @@ def test_another_encoder_has_another_place_and_is_not_done(dump):
     stage.finish([])
     assert stage_of(dump, FRONTEND).is_done()
     assert not stage_of(dump, other).is_done()
+
+
+def test_a_killed_run_goes_on_where_it_was(dump, monkeypatch):
+    monkeypatch.setattr(state_cache, "ARCHIVE_BATCHES", 1)
+    frontend, opened = ser_model().eval().frontend, read_dump(dump)
+    folder, begun = cache_folder(dump, FRONTEND), stage_of(dump, FRONTEND, "begun.json")
+    parts = batches(opened.lengths, 0.8)
+    assert len(parts) > 2
+    encode, calls = frontend.encode, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return encode(*arguments)
+
+    monkeypatch.setattr(frontend, "encode", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_states(opened, folder, frontend, parts, begun)
+    written = write_states(opened, folder, frontend, parts, begun)
+    assert len(calls) == len(parts) + 1
+    assert sorted(read_column(written[-1])) == opened.ids
+
+
+def test_other_audio_or_weights_are_other_work(dump, tmp_path):
+    """The archive's name, the clips' lengths and the folder's name are all as they were."""
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    (encoder / "model.safetensors").write_bytes(b"one")
+    write_column(dump / "audio.sha256", {"wav.ark": "0123"})
+    conf = {"model": str(encoder), "freeze": "all"}
+    stage_of(dump, conf).finish([])
+    assert stage_of(dump, conf).is_done()
+    write_column(dump / "audio.sha256", {"wav.ark": "4567"})
+    assert not stage_of(dump, conf).is_done()
+    stage_of(dump, conf).finish([])
+    (encoder / "model.safetensors").write_bytes(b"two")
+    assert not stage_of(dump, conf).is_done()
+
+
+def test_states_beyond_half_precision_are_refused(dump, monkeypatch):
+    frontend, opened = ser_model().eval().frontend, read_dump(dump)
+    encode = frontend.encode
+
+    def large(*arguments):
+        states, frames = encode(*arguments)
+        return states * 1e9, frames
+
+    monkeypatch.setattr(frontend, "encode", large)
+    begun = stage_of(dump, FRONTEND, "begun.json")
+    with pytest.raises(UserError, match=r"valid.*float16"):
+        write_states(
+            opened, cache_folder(dump, FRONTEND), frontend, batches(opened.lengths, 9), begun
+        )
 
 
 @pytest.mark.parametrize(

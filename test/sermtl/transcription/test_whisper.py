@@ -12,7 +12,7 @@ from sermtl.errors import UserError
 torch = pytest.importorskip("torch")
 whisper = pytest.importorskip("whisper")
 
-from sermtl.transcription.whisper import Transcriber, choose_device, find_checkpoint  # noqa: E402
+from sermtl.transcription.whisper import Transcriber, find_checkpoint  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["english", "multilingual"])
@@ -146,13 +146,3 @@ def test_models_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         find_checkpoint("tiny.en")
     with pytest.raises(UserError, match=r"neither a file nor one of tiny\.en, "):
         find_checkpoint("tiniest")
-
-
-def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device(0, 3) == "cpu"
-    with pytest.raises(UserError, match="--ngpu 0"):
-        choose_device(1, 1)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [choose_device(2, worker) for worker in (1, 2, 3)] == ["cuda:0", "cuda:1", "cuda:0"]
