@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sermtl.data.audio import UNREADABLE
 from sermtl.data.splits import Run, resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
@@ -101,7 +102,7 @@ def _inputs(parts: list[Any], models: dict[str, Path], args: argparse.Namespace)
     files = [model / name for model in models.values() for name in MODEL_FILES]
     for _, run, folder, dump in parts:
         files += [folder / TABLE, folder / EMBEDDINGS]
-        files += [dump / name for name in (*REFERENCES.values(), CORPUS_TEXT)]
+        files += [dump / name for name in (*REFERENCES.values(), CORPUS_TEXT, UNREADABLE)]
         files += [args.dumpdir / name / "text" for name in run.train]
     return [*files, Path(args.extra_labels)] if args.extra_labels else files
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sermtl.corpora.manifest import parse_gender
+from sermtl.data.audio import UNREADABLE
 from sermtl.data.datadir import read_column
 from sermtl.data.text import normalize_text
 from sermtl.data.utterance import UNKNOWN
@@ -37,6 +39,7 @@ class Predicted:
     embeddings: np.ndarray | None  # (N, H) of the speaker branch
     text_sources: list[str]  # "whisper", "corpus" or "extra"
     training_texts: set[str] | None  # normalised, of the sets this model learned from, if told
+    unreadable: int = 0  # clips of the set that stage 1 couldn't read
 
     def emotions(self, allowed: Sequence[str]) -> np.ndarray:
         """Index within ``allowed`` of the likeliest of these classes: (N,)."""
@@ -100,7 +103,13 @@ def read_predictions(
         embeddings=_read_embeddings(folder / EMBEDDINGS, ids, dump),
         text_sources=["extra" if i in extra_texts else source for i in ids],
         training_texts=training_texts,
+        unreadable=_count_unreadable(dump),
     )
+
+
+def _count_unreadable(dump: Path) -> int:
+    path = dump / UNREADABLE
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
 
 def _read_references(dump: Path) -> dict[str, dict[str, str]]:
@@ -125,16 +134,21 @@ def read_extra_labels(path: Path) -> dict[str, dict[str, str]]:
     """Columns of a CSV ``id,gender,text,speaker,emotion`` (any of the latter) by utterance.
 
     Raises:
-        UserError: when columns are missing or unknown, or an utterance appears twice.
+        UserError: when columns are missing or unknown, an utterance appears twice, or a gender is
+            none.
     """
     rows, columns = _read_csv(path)
     if unknown := [c for c in columns if c != "id" and c not in REFERENCES]:
         raise UserError(f"{path}: column {unknown[0]!r} is none of id, {', '.join(REFERENCES)}")
-    return {
+    labels = {
         column: {i: row[column].strip() for i, row in rows.items() if row[column].strip()}
         for column in columns
         if column != "id"
     }
+    if genders := labels.get("gender"):
+        known = {i: parse_gender(f"{path}: {i}", value) for i, value in genders.items()}
+        labels["gender"] = {i: gender for i, gender in known.items() if gender}
+    return labels
 
 
 def _read_csv(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:

@@ -13,7 +13,7 @@ from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.scoring import verification
 from sermtl.scoring.asr import edit_counts, error_rate
-from sermtl.scoring.intervals import Statistic, interval, one_hot_cells, resampling_units
+from sermtl.scoring.intervals import Statistic, Units, interval, one_hot_cells, resampling_units
 from sermtl.scoring.metrics import METRICS, emotion_scores, majority_baseline
 from sermtl.scoring.predictions import Predicted
 
@@ -49,6 +49,8 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
         opened = _emotion(parts, classes, scored=labels)
         about_the_set = ("n", "n_unlabelled", "outside")
         result["open"] = {k: v for k, v in opened.items() if k not in about_the_set}
+    if unreadable := sum(part.unreadable for part in parts):
+        result["n_unreadable"] = unreadable
     if not result["n"]:
         absent["emotion"] = "no utterance has a reference label"
     for scores, reason in (_gender(parts), _words(parts), _speaker(parts)):
@@ -134,7 +136,7 @@ def _classified(
     return {**figures, "confusion": confusion.tolist()}
 
 
-def _units(parts: Sequence[Predicted], scored: np.ndarray) -> Any:
+def _units(parts: Sequence[Predicted], scored: np.ndarray) -> Units:
     speakers = reference(parts, "speaker")
     return resampling_units([speakers[i] for i in np.flatnonzero(scored)])
 
@@ -191,23 +193,27 @@ def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _speaker(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Equal error rate; trials stay within a fold, each of which has a space of its own."""
+    """Equal error rate; pairs and thresholds are a fold's own, as its embedding space is."""
     if any(part.embeddings is None for part in parts):
         return {}, {"speaker_eer": "the model has no speaker embeddings"}
-    cosines, truths, reasons = [], [], {}
+    models, reasons, offset = [], {}, 0
     for name, members in _by_model(parts).items():
         speakers = reference(members, "speaker")
         if reason := verification.why_no_trials(speakers):
             reasons[name] = reason
-            continue
-        first, second, same = verification.trials(speakers)
-        embeddings = np.concatenate([part.embeddings for part in members])
-        cosines.append(verification.cosine(embeddings, first, second))
-        truths.append(same)
-    if not truths:
+        else:
+            first, second, same = verification.trials(speakers)
+            embeddings = np.concatenate([part.embeddings for part in members])
+            cosines = verification.cosine(embeddings, first, second)
+            models.append(verification.Trials(first + offset, second + offset, same, cosines))
+        offset += len(speakers)
+    if not models:
         return {}, {"speaker_eer": next(iter(reasons.values()))}
-    same = np.concatenate(truths)
-    rate = verification.equal_error_rate(np.concatenate(cosines), same)
-    trials = {"same": int(same.sum()), "different": int((~same).sum())}
+    members = [part for group in _by_model(parts).values() for part in group]
+    rate = verification.pooled_error_rate(models, resampling_units(reference(members, "speaker")))
+    pairs = {
+        "same": sum(int(model.same.sum()) for model in models),
+        "different": sum(int((~model.same).sum()) for model in models),
+    }
     without = {"without": reasons} if reasons else {}
-    return {"speaker_eer": {"value": rate, "trials": trials, **without}}, {}
+    return {"speaker_eer": {**rate, "trials": pairs, **without}}, {}

@@ -119,6 +119,8 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 
 def _counts(scores: Mapping[str, Any]) -> str:
     text = f"{scores['n']} utterances with an emotion, {scores['n_unlabelled']} without"
+    if "n_unreadable" in scores:
+        text += f", {scores['n_unreadable']} left out because their audio can't be read"
     if "outside" in scores:
         labels = ", ".join(f"{label} {n}" for label, n in scores["outside"].items())
         text += f", not scored for a label outside the classes: {labels}"

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sermtl.data.utterance import UNKNOWN
+from sermtl.scoring.intervals import RESAMPLES, SEED, Units
 
 MAX_TRIALS = 10_000
 """Same-speaker trials, and as many different-speaker ones, drawn at most."""
@@ -71,33 +74,88 @@ def cosine(embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.
     return np.einsum("th,th->t", unit[first], unit[second])
 
 
-def equal_error_rate(scores: np.ndarray, same: np.ndarray) -> float:
+def equal_error_rate(
+    scores: np.ndarray, same: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Where false acceptances and false rejections are equally frequent.
 
     Args:
         scores: (T,), higher for likelier the same speaker.
         same: (T,) bool, the truth.
+        weights: (..., T), how often each trial counts; without, once.
 
     Returns:
-        The rate, between 0 and 1, on the ROC's straight lines between thresholds.
-
-    Raises:
-        ValueError: when all trials are of one kind.
+        (...): rates between 0 and 1, on the ROC's straight lines between thresholds; NaN where the
+        trials are all of one kind.
     """
-    same = np.asarray(same, dtype=bool)
-    if same.all() or not same.any():
-        raise ValueError("an equal error rate needs trials of both kinds")
     order = np.argsort(-scores, kind="stable")
-    scores, same = scores[order], same[order]
+    scores, same = scores[order], np.asarray(same, dtype=bool)[order]
+    weights = np.ones(len(order)) if weights is None else np.asarray(weights)[..., order]
     # One operating point per distinct score: equal scores are accepted together.
     last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-    accepted = np.concatenate([[0], np.cumsum(~same)[last]]) / (~same).sum()
-    rejected = 1 - np.concatenate([[0], np.cumsum(same)[last]]) / same.sum()
+
+    def share(kind: np.ndarray) -> np.ndarray:
+        counts = np.cumsum(weights * kind, axis=-1)[..., last]
+        with np.errstate(invalid="ignore"):
+            counts = counts / counts[..., -1:]
+        return np.concatenate([np.zeros_like(counts[..., :1]), counts], axis=-1)
+
+    accepted, rejected = share(~same), 1 - share(same)
     # The gap falls from 1 to -1; the rate lies where the line through it crosses 0.
     gap = rejected - accepted
-    after = int(np.argmax(gap <= 0))
-    share = gap[after - 1] / (gap[after - 1] - gap[after])
-    return float(accepted[after - 1] + share * (accepted[after] - accepted[after - 1]))
+    after = np.maximum(np.argmax(gap <= 0, axis=-1), 1)[..., None]
+    above, below = (np.take_along_axis(gap, place, -1) for place in (after - 1, after))
+    start, end = (np.take_along_axis(accepted, place, -1) for place in (after - 1, after))
+    return (start + above / (above - below) * (end - start))[..., 0]
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The scored pairs of one model's clips."""
+
+    first: np.ndarray  # (T,) indices of utterances
+    second: np.ndarray
+    same: np.ndarray  # (T,) bool
+    cosines: np.ndarray  # (T,)
+
+    def error_rate(self, units: Units, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Equal error rate, and the number of same-speaker pairs that it rests on.
+
+        Args:
+            units: of the bootstrap.
+            draws: (R, units), how often each resample has each unit.
+
+        Returns:
+            (R,) and (R,).
+        """
+        one, other = units.index[self.first], units.index[self.second]
+        # A speaker drawn twice brings each of its pairs twice.
+        counts = draws[:, one] * np.where(one == other, 1, draws[:, other])
+        return equal_error_rate(self.cosines, self.same, counts), counts[:, self.same].sum(1)
+
+
+def pooled_error_rate(models: Sequence[Trials], units: Units) -> dict[str, Any]:
+    """The models' equal error rates, each with a threshold of its own, weighted by their pairs.
+
+    Each model has an embedding space of its own, in which the same cosine means something else.
+
+    Returns:
+        ``value``, ``low``, ``high`` (95 %, by bootstrap) and ``unit``.
+    """
+
+    def mean(draws: np.ndarray) -> np.ndarray:
+        rates, pairs = zip(*(trials.error_rate(units, draws) for trials in models), strict=True)
+        known = ~np.isnan(rates)  # a resample may leave a model with one speaker
+        with np.errstate(invalid="ignore"):
+            return (np.where(known, rates, 0) * pairs).sum(0) / (known * pairs).sum(0)
+
+    value = mean(np.ones((1, units.count)))[0]
+    draws = np.random.default_rng(SEED).multinomial(
+        units.count, np.full(units.count, 1 / units.count), size=RESAMPLES
+    )
+    parts = [mean(part) for part in np.array_split(draws.astype(np.float32), 20)]
+    low, high = np.nanpercentile(np.concatenate(parts), [2.5, 97.5])
+    return {"value": float(value), "low": low.item(), "high": high.item(), "unit": units.name}
 
 
 def why_no_trials(speakers: Sequence[str]) -> str | None:

@@ -147,6 +147,13 @@ def test_labels_outside_the_classes_are_counted() -> None:
     assert scores["n"] + scores["n_unlabelled"] + 3 == 120
 
 
+def test_clips_that_could_not_be_read_are_told() -> None:
+    scores = set_scores([predicted(unreadable=2), predicted(60, 1, "b", unreadable=1)])
+    assert scores["n_unreadable"] == 3
+    assert "3 left out because their audio can't be read" in summary({"test": scores})
+    assert "n_unreadable" not in set_scores([predicted()])
+
+
 def test_folds_are_pooled_but_trials_stay_within() -> None:
     parts = [predicted(60, seed, f"fold{seed}") for seed in (1, 2)]
     scores, alone = set_scores(parts), [set_scores([part]) for part in parts]
@@ -193,7 +200,7 @@ def test_folds_must_agree_and_be_disjoint() -> None:
 
 def test_extra_labels(tmp_path: Path) -> None:
     path = tmp_path / "extra.csv"
-    path.write_text("id,gender,text\nu1,female,\nu2,,some words\n")
+    path.write_text("id,gender,text\nu1,F,\nu2,,some words\n")
     expected = {"gender": {"u1": "female"}, "text": {"u2": "some words"}}
     assert read_extra_labels(path) == expected
     for content, message in (
@@ -201,6 +208,7 @@ def test_extra_labels(tmp_path: Path) -> None:
         ("utt,gender\nu1,f\n", "no column 'id'"),
         ("id,gender\nu1,f\nu1,m\n", "extra.csv:3: u1 appears twice"),
         ("id,gender\nu1\n", "extra.csv:2: not as many"),
+        ("id,gender\nu1,femme\n", "extra.csv: u1: gender must be"),
     ):
         path.write_text(content)
         with pytest.raises(UserError, match=message):

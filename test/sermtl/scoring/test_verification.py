@@ -10,7 +10,15 @@ from scipy.interpolate import interp1d
 from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 
-from sermtl.scoring.verification import cosine, equal_error_rate, trials, why_no_trials
+from sermtl.scoring.intervals import resampling_units
+from sermtl.scoring.verification import (
+    Trials,
+    cosine,
+    equal_error_rate,
+    pooled_error_rate,
+    trials,
+    why_no_trials,
+)
 
 SPEAKERS = ["a", "b", "a", "<unk>", "c", "b", "a", "c", "d", "<unk>"]
 
@@ -67,8 +75,45 @@ def test_extremes() -> None:
     assert equal_error_rate(np.array([4, 3, 2, 1]), same) == 0
     assert equal_error_rate(np.array([1, 2, 3, 4]), same) == 1
     assert equal_error_rate(np.zeros(4), same) == 0.5
-    with pytest.raises(ValueError, match="both kinds"):
-        equal_error_rate(np.zeros(2), np.array([True, True]))
+    assert np.isnan(equal_error_rate(np.zeros(2), np.array([True, True])))
+
+
+def test_weights_are_repetitions() -> None:
+    rng = np.random.default_rng(0)
+    same = np.arange(40) % 2 == 0
+    scores = np.round(same + rng.normal(size=40), 1)
+    weights = rng.integers(0, 4, (3, 40))
+    expected = [float(equal_error_rate(np.repeat(scores, w), np.repeat(same, w))) for w in weights]
+    assert equal_error_rate(scores, same, weights) == pytest.approx(expected)
+
+
+def test_each_model_has_a_threshold_of_its_own() -> None:
+    """Two models that separate their speakers perfectly, at different cosines."""
+    same = np.array([True, False])
+    first, second = np.array([0, 0]), np.array([1, 2])
+    models = [
+        Trials(first + 3 * k, second + 3 * k, same, np.array(cosines))
+        for k, cosines in enumerate([[0.9, 0.6], [0.5, 0.2]])
+    ]
+    rate = pooled_error_rate(models, resampling_units(["a", "a", "b", "c", "c", "d"]))
+    assert (rate["value"], rate["low"], rate["high"]) == (0, 0, 0)
+
+
+def test_interval_is_that_of_a_plain_bootstrap_over_speakers() -> None:
+    rng = np.random.default_rng(0)
+    speakers = [f"s{i // 4}" for i in range(48)]
+    first, second, same = trials(speakers)
+    model = Trials(first, second, same, same + rng.normal(size=len(same)))
+    rate = pooled_error_rate([model], resampling_units(speakers))
+    assert rate["unit"] == "speakers"
+    assert rate["value"] == pytest.approx(equal_error_rate(model.cosines, same))
+    drawn = []
+    for _ in range(400):
+        count = np.bincount(rng.integers(0, 12, 12), minlength=12)
+        one, other = first // 4, second // 4
+        times = [count[a] if a == b else count[a] * count[b] for a, b in zip(one, other)]  # noqa: B905
+        drawn.append(equal_error_rate(np.repeat(model.cosines, times), np.repeat(same, times)))
+    assert [rate["low"], rate["high"]] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.02)
 
 
 def test_cosine() -> None:
