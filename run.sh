@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Multi-task speech emotion recognition, stage by stage: from a corpus to a scored model.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+unset CDPATH
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
 # The recipe comes first: it may change the defaults below and has options of its own.
 SERMTL_COMMAND="./run.sh${*:+ $(printf '%q ' "$@")}" # for the results page
@@ -14,6 +15,7 @@ for ((i = 1; i <= $#; i++)); do
     --recipe=*) recipe=${!i#*=} ;;
     esac
 done
+unset i j # options are the variables in small letters
 
 # Stages
 stage=1              # first stage to run
@@ -29,12 +31,12 @@ num_nodes=1          # nodes for training
 nj=$(nproc)          # parallel jobs of data preparation and transcription
 inference_nj=$((nj < 8 ? nj : 8)) # parallel jobs of inference, each with the model in memory
 gpu_inference=false  # give each inference job a GPU
-cmd=$root/utils/run.pl # how to start jobs: utils/run.pl (here) or utils/slurm.pl
+cmd=$ROOT/utils/run.pl # how to start jobs: utils/run.pl (here) or utils/slurm.pl
 
 # Data
-datadir=$root/egs/$recipe/data # label files
-dumpdir=$root/egs/$recipe/dump # audio at 16 kHz, and transcripts
-expdir=$root/egs/$recipe/exp   # statistics and experiments
+datadir=$ROOT/egs/$recipe/data # label files
+dumpdir=$ROOT/egs/$recipe/dump # audio at 16 kHz, and transcripts
+expdir=$ROOT/egs/$recipe/exp   # statistics and experiments
 train_set=train      # sets to train on, separated by spaces
 valid_set=valid      # sets to select the best epochs on
 test_sets="test"     # sets to test on
@@ -53,52 +55,76 @@ train_tag=           # name of the experiment (default: from overlays and argume
 ssl_model=           # encoder in place of the configuration's: a hub name or a folder
 
 # Inference and scoring
-inference_config=$root/conf/infer.yaml
+inference_config=$ROOT/conf/infer.yaml
 inference_args=      # e.g. "--batch_seconds 60"
 inference_tag=       # suffix of the inference folder
 extra_labels=        # CSV with further labels of the test utterances
 
-recipe_dir=$root/egs/$recipe
-if [ ! -f "$recipe_dir/recipe.conf" ]; then
-    echo "error: there is no recipe '$recipe'; there are: $(cd "$root/egs" && echo */)" >&2
+RECIPE_DIR=$ROOT/egs/$recipe
+if [ ! -f "$RECIPE_DIR/recipe.conf" ]; then
+    echo "error: there is no recipe '$recipe'; there are: $(cd "$ROOT/egs" && echo */ | tr -d /)" >&2
     exit 1
 fi
 corpus_options=() # what the recipe declares beyond the options above
 while read -r name; do
     if [ -z "${!name+set}" ]; then corpus_options+=("$name"); fi
-done < <(sed -n 's/^\([a-z_]*\)=.*/\1/p' "$recipe_dir/recipe.conf")
+done < <(sed -n 's/^\([a-z_]*\)=.*/\1/p' "$RECIPE_DIR/recipe.conf")
+unset name
 # shellcheck source=/dev/null
-. "$recipe_dir/recipe.conf"
+. "$RECIPE_DIR/recipe.conf"
 
 # shellcheck disable=SC2034  # parse_options.sh prints it
 help_message="Usage: run.sh [--recipe NAME] [--option value ...]
-Recipes: $(cd "$root/egs" && echo */ | tr -d /)
-$(sed -n '/^# Stages/,/^recipe_dir=/{/^recipe_dir=/d;p}' "${BASH_SOURCE[0]}")
+Recipes: $(cd "$ROOT/egs" && echo */ | tr -d /)
+$(sed -n '/^# Stages/,/^RECIPE_DIR=/{/^RECIPE_DIR=/d;p}' "${BASH_SOURCE[0]}")
 # Of the recipe $recipe
-$(cat "$recipe_dir/recipe.conf")"
-. "$root/utils/parse_options.sh"
+$(cat "$RECIPE_DIR/recipe.conf")"
+. "$ROOT/utils/parse_options.sh"
 if [ $# -gt 0 ]; then
     echo "error: run.sh takes options only, not '$1' (see --help)" >&2
     exit 1
 fi
+for number in stage stop_stage num_nodes nj inference_nj nbpe; do
+    if [[ ! ${!number} =~ ^[1-9][0-9]*$ ]]; then
+        echo "error: --$number takes a whole number from 1 on, not '${!number}'" >&2
+        exit 1
+    fi
+done
+if ((stage > stop_stage || stop_stage > 8)); then
+    echo "error: stages are 1 to 8, so --stage $stage to --stop_stage $stop_stage is none" >&2
+    exit 1
+fi
 
-"$root/tools/setup.sh"
-. "$root/tools/path.sh"
+"$ROOT/tools/setup.sh"
+. "$ROOT/tools/path.sh"
 if [ -z "$ngpu" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
 fi
-if [ -z "$train_tag" ]; then
-    train_tag=$(python -m sermtl.bin.tag --train_config "$train_config" \
-        --train_args "$train_args" --ssl_model "$ssl_model")
-fi
-stats=$expdir/stats tokens=$dumpdir/tokens exp=$expdir/$train_tag
-labels=() configs=("$root/conf/train.yaml") corpus_args=()
-if [ -f "$recipe_dir/labels.yaml" ]; then labels=(--labels "$recipe_dir/labels.yaml"); fi
-if [ -f "$recipe_dir/conf/train.yaml" ]; then configs+=("$recipe_dir/conf/train.yaml"); fi
+train_tag=$(python -m sermtl.bin.tag --tag="$train_tag" --train_config="$train_config" \
+    --train_args="$train_args" --ssl_model="$ssl_model")
+for name in datadir dumpdir expdir; do # the same from every folder
+    if [[ ${!name} != /* ]]; then printf -v "$name" %s "$PWD/${!name}"; fi
+done
+# What is made from other sets or with other options has another place.
+split=${fold:+folds} speeds=${speed_perturb_factors:+_sp${speed_perturb_factors// /_}}
+split=${split:-${train_set// /+}_${valid_set// /+}}
+stats=$expdir/stats_$split$speeds tokens=$dumpdir/tokens/${split}_$token_type$nbpe
+exp=$expdir/$train_tag
+labels=() configs=("$ROOT/conf/train.yaml") corpus_args=()
+if [ -f "$RECIPE_DIR/labels.yaml" ]; then labels=(--labels "$RECIPE_DIR/labels.yaml"); fi
+if [ -f "$RECIPE_DIR/conf/train.yaml" ]; then configs+=("$RECIPE_DIR/conf/train.yaml"); fi
 read -ra overlays <<<"$train_config"
 for name in ${corpus_options[@]+"${corpus_options[@]}"}; do corpus_args+=("$name=${!name}"); done
 gpus_of_inference=0
 if $gpu_inference; then gpus_of_inference=1; fi
+
+# run COMMAND OPTIONS: a stage's work; stopping this script stops it, too.
+run() {
+    python -m "sermtl.bin.$1" "${@:2}" &
+    wait $!
+}
+trap 'kill -TERM "${!:-}" 2>/dev/null; wait; exit 143' TERM
+trap 'wait; exit 130' INT
 
 # begin N SKIP TITLE: whether stage N is asked for, and its headline.
 begin() {
@@ -107,7 +133,7 @@ begin() {
 }
 
 if begin 1 "$skip_data_prep" "data preparation"; then
-    python -m sermtl.bin.prepare --recipe "$recipe" ${labels[@]+"${labels[@]}"} \
+    run prepare --recipe "$recipe" ${labels[@]+"${labels[@]}"} \
         --datadir "$datadir" --dumpdir "$dumpdir" --nj "$nj" --force "$force" \
         --max_unreadable "$max_unreadable" --train_set "$train_set" \
         --speed_perturb_factors "$speed_perturb_factors" \
@@ -115,44 +141,44 @@ if begin 1 "$skip_data_prep" "data preparation"; then
 fi
 
 if begin 2 "$skip_data_prep" "transcription"; then
-    python -m sermtl.bin.transcribe --dumpdir "$dumpdir" --whisper_model "$whisper_model" \
+    run transcribe --dumpdir "$dumpdir" --whisper_model "$whisper_model" \
         --language "$whisper_language" --nj "$nj" --ngpu "$ngpu" --cmd "$cmd" --force "$force"
 fi
 
 if begin 3 "$skip_data_prep" "tokenization"; then
-    python -m sermtl.bin.tokenize --dumpdir "$dumpdir" --datadir "$datadir" \
+    run tokenize --dumpdir "$dumpdir" --datadir "$datadir" \
         --tokensdir "$tokens" --train_set "$train_set" --fold "$fold" \
         --token_type "$token_type" --nbpe "$nbpe" --force "$force"
 fi
 
 if begin 4 "$skip_data_prep" "statistics"; then
-    python -m sermtl.bin.stats --dumpdir "$dumpdir" --datadir "$datadir" --statsdir "$stats" \
+    run stats --dumpdir "$dumpdir" --datadir "$datadir" --statsdir "$stats" \
         ${labels[@]+"${labels[@]}"} --train_set "$train_set" --valid_set "$valid_set" \
         --speed_perturb_factors "$speed_perturb_factors" --fold "$fold" --force "$force"
 fi
 
 if begin 5 "$skip_train" "training"; then
-    python -m sermtl.bin.train --expdir "$exp" --statsdir "$stats" --tokensdir "$tokens" \
+    run train --expdir "$exp" --statsdir "$stats" --tokensdir "$tokens" \
         --datadir "$datadir" --dumpdir "$dumpdir" --train_set "$train_set" \
         --valid_set "$valid_set" --speed_perturb_factors "$speed_perturb_factors" \
-        --fold "$fold" --train_args "$train_args" \
+        --fold "$fold" --train_args="$train_args" \
         --ssl_model "$ssl_model" --configs "${configs[@]}" ${overlays[@]+"${overlays[@]}"} \
         --ngpu "$ngpu" --num_nodes "$num_nodes" --cmd "$cmd" --force "$force"
 fi
 
 if begin 6 "$skip_eval" "inference"; then
-    python -m sermtl.bin.infer --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
+    run infer --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
         --test_sets "$test_sets" --fold "$fold" --inference_config "$inference_config" \
-        --inference_args "$inference_args" --inference_tag "$inference_tag" --cmd "$cmd" \
+        --inference_args="$inference_args" --inference_tag "$inference_tag" --cmd "$cmd" \
         --inference_nj "$inference_nj" --ngpu "$gpus_of_inference" --force "$force"
 fi
 
 if begin 7 "$skip_eval" "scoring"; then
-    python -m sermtl.bin.score --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
+    run score --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
         --train_set "$train_set" --test_sets "$test_sets" --fold "$fold" \
         --inference_tag "$inference_tag" --extra_labels "$extra_labels" --force "$force"
 fi
 
 if begin 8 false "packing"; then
-    python -m sermtl.bin.pack --expdir "$exp" --fold "$fold" --name "${recipe}_$train_tag"
+    run pack --expdir "$exp" --fold "$fold" --name "${recipe}_$train_tag${fold:+_fold$fold}"
 fi

@@ -15,7 +15,6 @@ import yaml
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
-FINAL_WEIGHTS = "valid.macro_f1.ave.pth"  # what training ends with
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CONFIG_KEYS = ("frontend_conf", "model_conf", "labels", "token_list")  # what builds the model
@@ -35,11 +34,13 @@ def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
     """
     if not (experiment / weights).exists():
         raise UserError(f"{experiment / weights} is missing: train first (stage 5)")
-    import torch
     from safetensors.torch import save_file
 
+    from sermtl.data.tokens import Tokenizer
+    from sermtl.training.checkpoint import load
+
     config = yaml.safe_load((experiment / "config.yaml").read_text(encoding="utf-8"))
-    state = torch.load(experiment / weights, map_location="cpu", weights_only=True)
+    state = load(experiment / weights)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     save_file({k: v.contiguous() for k, v in state.items()}, target / WEIGHTS)
@@ -48,8 +49,8 @@ def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
     with atomic_write(target / "README.md") as stream:
         stream.write(card)
     if (experiment / "tokens").is_dir():
-        shutil.copytree(experiment / "tokens", target / "tokens")
-    archive = target.with_suffix(".zip")
+        Tokenizer.load(experiment / "tokens").save(target / "tokens")
+    archive = target.with_name(f"{target.name}.zip")  # names may hold dots
     with atomic_write(archive, "wb") as stream, zipfile.ZipFile(stream, "w") as members:
         for file in sorted(path for path in target.rglob("*") if path.is_file()):
             members.write(file, file.relative_to(target))

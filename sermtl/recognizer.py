@@ -18,7 +18,8 @@ from sermtl.inference import batches
 from sermtl.model.build import load_trained
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
-from sermtl.packing import CONFIG, FINAL_WEIGHTS, WEIGHTS, unpacked
+from sermtl.packing import CONFIG, WEIGHTS, unpacked
+from sermtl.training import FINAL_WEIGHTS
 
 Audio = str | Path | BinaryIO | tuple[np.ndarray, int]
 """A path, a file object, or samples ``(N,)`` or ``(N, channels)`` and their rate in Hz."""
@@ -72,7 +73,11 @@ class EmotionRecognizer:
             else:
                 model, config = load_trained(folder / "config.yaml", folder / weights)
             tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
-        return cls(model.to(device), tokenizer)
+        try:
+            return cls(model.to(device), tokenizer)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"the device {device!r} can't be used: {reason}") from error
 
     def __call__(self, audio: Audio) -> Prediction:
         """Recognise one clip."""
@@ -89,12 +94,22 @@ class EmotionRecognizer:
             pool: clips read ahead, within which those of similar length share a batch.
         """
         remaining = iter(audios)
-        while clips := [_samples(audio) for audio in islice(remaining, pool)]:
+        while clips := [self._samples(audio) for audio in islice(remaining, pool)]:
             predictions: dict[int, Prediction] = {}
             for batch in batches([len(clip) for clip in clips], batch_seconds):
                 answers = self.recognize([clips[i] for i in batch])
                 predictions.update(zip(batch, answers, strict=True))
             yield from (predictions[i] for i in range(len(clips)))
+
+    def _samples(self, audio: Audio) -> np.ndarray:
+        """``(N,)`` float32 at 16 kHz, of a length that the encoder takes."""
+        samples = to_mono_16k(*audio) if isinstance(audio, tuple) else read_audio(audio)
+        reason = self.model.frontend.why_not(len(samples))
+        if not np.isfinite(samples).all():
+            reason = "samples that are not finite numbers"
+        if reason:
+            raise UserError(f"{audio if isinstance(audio, str | Path) else 'the clip'}: {reason}")
+        return samples
 
     @torch.inference_mode()
     def recognize(self, clips: Sequence[np.ndarray]) -> list[Prediction]:
@@ -137,20 +152,6 @@ class EmotionRecognizer:
                 )
             )
         return predictions
-
-
-def _samples(audio: Audio) -> np.ndarray:
-    """``(N,)`` float32 at 16 kHz, long enough for the encoder."""
-    if isinstance(audio, tuple):
-        samples = to_mono_16k(*audio)
-    else:
-        samples = read_audio(audio)
-    if len(samples) < 400:
-        raise UserError(
-            f"{audio if isinstance(audio, str | Path) else 'the clip'} is shorter than "
-            "25 ms (400 samples at 16 kHz)"
-        )
-    return samples
 
 
 def _best(

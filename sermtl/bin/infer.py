@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sermtl import jobs
-from sermtl.data.audio import read_dump
+from sermtl.data.audio import audio_files, read_dump
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
+from sermtl.files import exclusive
 from sermtl.inference import folder_name, merge
 from sermtl.stage import Stage
+from sermtl.training import CHECKPOINT
 from sermtl.training.conf import resolve
+
+OPTIONS = {"weights", "batch_seconds"}  # of an inference conf
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
 
-    conf = resolve([args.inference_config], args.inference_args)
+    conf = resolve([args.inference_config], args.inference_args, option="--inference_args")
+    _check(conf, args.inference_config)
     for split in resolve_splits(args.datadir, args.fold, test_sets=args.test_sets):
         model = args.expdir / split.name
         for name in split.test:
@@ -42,23 +47,51 @@ def main(argv: Sequence[str] | None = None) -> None:
             _infer(model, args.dumpdir / name, output, conf, args)
 
 
-def _infer(model: Path, dump: Path, output: Path, conf: dict, args: argparse.Namespace) -> None:
+def _check(conf: dict[str, Any], file: str) -> None:
+    """Refuse options that would be ignored, and values that make no sense."""
+    if conf.keys() != OPTIONS:
+        odd = sorted(conf.keys() ^ OPTIONS)
+        known = ", ".join(sorted(OPTIONS))
+        raise UserError(f"{file} and --inference_args: the options are {known}; see {odd[0]!r}")
+    seconds = conf["batch_seconds"]
+    if not isinstance(seconds, int | float) or not seconds > 0:
+        raise UserError(f"batch_seconds must be a positive number, not {seconds!r}")
+
+
+def _infer(
+    model: Path, dump: Path, output: Path, conf: dict[str, Any], args: argparse.Namespace
+) -> None:
     weights = model / conf["weights"]
     if not weights.exists():
-        raise UserError(f"{weights} is missing: train first (stage 5)")
-    inputs = [weights, model / "config.yaml", dump / "wav.scp"]
+        names = sorted(path.name for path in model.glob("*.pth") if path.name != CHECKPOINT)
+        there = f"there are {', '.join(names)}" if names else "train first (stage 5)"
+        raise UserError(f"{weights} is missing: {there}")
+    inputs = [weights, model / "config.yaml", *audio_files(dump)]
     options = {"conf": conf, "shards": args.inference_nj}
     work = Stage(output / "done.json", {"conf": conf}, inputs)
     if work.is_done() and args.force != "true":
         print(f"{output}: done")
         return
-    begun = Stage(output / "begun.json", options, inputs)
+    with exclusive(output):
+        _run_jobs(model, dump, output, conf, args, Stage(output / "begun.json", options, inputs))
+        work.finish(merge(output, args.inference_nj, read_dump(dump).ids))
+    print(f"{output}/predictions.csv written")
+
+
+def _run_jobs(
+    model: Path,
+    dump: Path,
+    output: Path,
+    conf: dict[str, Any],
+    args: argparse.Namespace,
+    begun: Stage,
+) -> None:
     if not begun.is_done():  # parts of other work must not be taken for this one's
         for part in output.glob("part.*.json"):
             part.unlink()
         begun.finish([])
     command = [
-        *shlex.split(args.cmd),
+        *jobs.starter(args.cmd),
         *("--gpu", str(args.ngpu)),
         f"JOB=1:{args.inference_nj}",
         str(output / "log" / "infer.JOB.log"),
@@ -70,8 +103,6 @@ def _infer(model: Path, dump: Path, output: Path, conf: dict, args: argparse.Nam
     ]
     if jobs.run(command):
         raise UserError(f"inference failed; see {output}/log")
-    work.finish(merge(output, args.inference_nj, read_dump(dump).ids))
-    print(f"{output}/predictions.csv written")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from sermtl.data.audio import read_dump
 from sermtl.errors import run_main
 from sermtl.files import atomic_write
 from sermtl.inference import row, shard_batches
+from sermtl.jobs import device
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,11 +35,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from sermtl.recognizer import EmotionRecognizer
 
-    device = f"cuda:{(args.shard - 1) % torch.cuda.device_count()}" if args.ngpu else "cpu"
     torch.set_num_threads(1)  # sums come out alike however many shards there are
-    recognizer = EmotionRecognizer.from_pretrained(args.model, device, args.weights)
+    recognizer = EmotionRecognizer.from_pretrained(
+        args.model, device(args.ngpu, args.shard), args.weights
+    )
     dump = read_dump(args.dump)
     ids = dump.ids
+    recognizer.model.frontend.check_lengths(dict(zip(ids, dump.lengths, strict=True)))
     rows, embeddings = [], {}
     for batch in tqdm(
         shard_batches(dump.lengths, args.batch_seconds, args.shard, args.shards), unit="batch"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sermtl.errors import UserError, run_main
-from sermtl.packing import FINAL_WEIGHTS, pack
+from sermtl.packing import pack
+from sermtl.training import FINAL_WEIGHTS
 
 CARD = """---
 library_name: sermtl
@@ -45,8 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         name=args.name,
         results=results.read_text(encoding="utf-8") if results.exists() else "Not scored yet.",
     )
-    archive = pack(experiment, FINAL_WEIGHTS, args.expdir / args.name, card)
-    print(f"{archive.with_suffix('')}/ and {archive} written")
+    target = args.expdir / args.name
+    archive = pack(experiment, FINAL_WEIGHTS, target, card)
+    print(f"{target}/ and {archive} written")
 
 
 if __name__ == "__main__":

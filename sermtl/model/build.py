@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from safetensors.torch import load_file
 
 from sermtl.errors import UserError
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
+from sermtl.model.swfc import SWFCLoss
+from sermtl.options import options_of
+from sermtl.training.checkpoint import load
 
 
 def build_model(config: Mapping[str, Any], pretrained: bool = True) -> SERModel:
@@ -29,16 +31,21 @@ def build_model(config: Mapping[str, Any], pretrained: bool = True) -> SERModel:
     model_conf = dict(config["model_conf"])
     wanted = model_conf.pop("tasks")
     model_conf["tasks"] = [task for task in wanted if labels["tasks"][task] > 0]
-    frontend = SSLFrontend(**config["frontend_conf"], init=pretrained)
-    return SERModel(
-        frontend,
-        emotions=labels["emotions"],
-        emotion_counts=[labels["counts"]["emotion"].get(e, 0) for e in labels["emotions"]],
-        genders=labels["genders"],
-        speakers=labels["speakers"],
-        tokens=config["token_list"],
-        **model_conf,
-    )
+    with options_of("frontend_conf", SSLFrontend, config["frontend_conf"]):
+        frontend = SSLFrontend(**config["frontend_conf"], init=pretrained)
+    with (
+        options_of("model_conf swfc", SWFCLoss, model_conf.get("swfc") or {}),
+        options_of("model_conf", SERModel, model_conf),
+    ):
+        return SERModel(
+            frontend,
+            emotions=labels["emotions"],
+            emotion_counts=[labels["counts"]["emotion"].get(e, 0) for e in labels["emotions"]],
+            genders=labels["genders"],
+            speakers=labels["speakers"],
+            tokens=config["token_list"],
+            **model_conf,
+        )
 
 
 def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel, dict[str, Any]]:
@@ -57,12 +64,17 @@ def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel
             raise UserError(f"{path} is missing: has training (stage 5) finished?")
     # YAML would read JSON's 1e-05 as text.
     parse = json.loads if config_file.suffix == ".json" else yaml.safe_load
-    config = parse(config_file.read_text(encoding="utf-8"))
+    try:
+        config = parse(config_file.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{config_file}: damaged ({error})") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{config_file}: damaged, or no configuration")
     model = build_model(config, pretrained=False)
     if weights.suffix == ".safetensors":
         state = load_file(weights)
     else:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = load(weights)
     missing, unexpected = model.load_state_dict(state, strict=False)
     if missing or unexpected:
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
+from sermtl.errors import UserError
 from sermtl.files import atomic_write
-
-CHECKPOINT = "checkpoint.pth"
 
 
 def save(path: Path, content: Any) -> None:
@@ -24,8 +24,21 @@ def save(path: Path, content: Any) -> None:
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Any:
-    """Tensors and plain values only."""
-    return torch.load(path, map_location=device, weights_only=True)
+    """Tensors and plain values only.
+
+    Raises:
+        UserError: if the file is missing, damaged, or holds anything else.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: has training (stage 5) finished?") from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise UserError(
+            f"{path}: damaged, or no weights ({reason}). Take other weights of the experiment, or "
+            "train it anew (stage 5, --force true)"
+        ) from error
 
 
 def link(path: Path, target: str) -> None:
@@ -75,13 +88,16 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
 
 def average_best(
     folder: Path, reporter: Reporter, criterion: Sequence[str], keep: Sequence[int]
-) -> None:
+) -> Path:
     """Write ``<phase>.<metric>.ave_<n>best.pth`` for each n, and ``….ave.pth`` for the largest.
 
     Args:
         folder: holds ``<epoch>epoch.pth``.
         criterion: phase, metric and ``max`` or ``min``.
         keep: the n; capped by the number of epochs trained.
+
+    Returns:
+        The last of these files, a link.
     """
     phase, metric, _ = criterion
     epochs = reporter.sort_epochs(*criterion)
@@ -91,6 +107,7 @@ def average_best(
         logging.info(f"averaging epochs {epochs[:n]} to {file.name}")
         save(file, average([folder / f"{epoch}epoch.pth" for epoch in epochs[:n]]))
     link(folder / f"{name}.ave.pth", file.name)
+    return folder / f"{name}.ave.pth"
 
 
 def _plain(value: Any) -> float | int:

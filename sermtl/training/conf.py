@@ -14,8 +14,22 @@ import yaml
 from sermtl.errors import UserError
 
 
+class Loader(yaml.SafeLoader):
+    """Safe, and with 1e-4 for a number, as YAML 1.2 has it; for PyYAML that is text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
 def resolve(
-    files: Iterable[str | Path], arguments: str = "", ssl_model: str | None = None
+    files: Iterable[str | Path],
+    arguments: str = "",
+    ssl_model: str | None = None,
+    option: str = "--train_args",
 ) -> dict[str, Any]:
     """Later layers win: mappings merge, lists and values replace.
 
@@ -23,6 +37,7 @@ def resolve(
         files: YAML files, the base first.
         arguments: ``--train_args``, such as ``--max_epoch 3 --model_conf swfc.gamma=1``.
         ssl_model: the encoder's hub name or folder, in place of the configuration's.
+        option: which one the arguments are of, for messages.
 
     Raises:
         UserError: for a file that is missing or no mapping, and for arguments of another form.
@@ -30,7 +45,7 @@ def resolve(
     conf: dict[str, Any] = {}
     for file in files:
         conf = merge(conf, _read(Path(file)))
-    conf = merge(conf, parse_arguments(arguments))
+    conf = merge(conf, parse_arguments(arguments, option))
     if ssl_model:
         name = str(Path(ssl_model).absolute()) if Path(ssl_model).exists() else ssl_model
         conf = merge(conf, {"frontend_conf": {"model": name}})
@@ -51,20 +66,30 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def parse_arguments(arguments: str) -> dict[str, Any]:
-    """``--key value`` and ``--key a.b=value``, as on an ESPnet command line."""
-    words = shlex.split(arguments)
+def parse_arguments(arguments: str, option: str = "--train_args") -> dict[str, Any]:
+    """``--key value`` and ``--key a.b=value``, as on an ESPnet command line.
+
+    Raises:
+        UserError: for what isn't pairs of these.
+    """
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise UserError(f"{option} {arguments!r}: {error}") from error
     conf: dict[str, Any] = {}
     if len(words) % 2:
-        raise UserError(f"--train_args takes pairs of --name and value, not: {arguments}")
+        raise UserError(f"{option} takes pairs of --name and value, not {arguments!r}")
     for name, value in zip(words[::2], words[1::2], strict=True):
         if not name.startswith("--"):
-            raise UserError(f"--train_args: expected --name, found {name!r}")
+            raise UserError(f"{option} {arguments!r}: expected --name, found {name!r}")
         path = [name[2:]]
         if re.match(r"[\w.]+=", value):
             inner, value = value.split("=", 1)
             path += inner.split(".")
-        part: Any = yaml.safe_load(value)
+        try:
+            part: Any = yaml.load(value, Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"{option} {arguments!r}: {value!r} is no YAML value") from error
         for key in reversed(path):
             part = {key: part}
         conf = merge(conf, part)
@@ -97,7 +122,7 @@ def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"there is no configuration {file}")
     try:
-        conf = yaml.safe_load(file.read_text(encoding="utf-8"))
+        conf = yaml.load(file.read_text(encoding="utf-8"), Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{file} is no YAML: {error}") from error
     if conf is not None and not isinstance(conf, dict):

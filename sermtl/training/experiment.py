@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import shlex
-import shutil
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
-from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, stage_of
+from sermtl.data.audio import DIGESTS
+from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encoder_files, stage_of
+from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
-from sermtl.files import atomic_write, sha256
-from sermtl.packing import FINAL_WEIGHTS
+from sermtl.files import atomic_write, exclusive, sha256
+from sermtl.training import CHECKPOINT, FINAL_WEIGHTS
 from sermtl.training import conf as confs
-from sermtl.training.progress import PREFIX
+from sermtl.training.log import Follower, tail
 
-LOG_TAIL = 25
 DATA_FILES = {  # file of a data dir: name and type of ESPnet's dataset
     "wav.scp": "speech,kaldi_ark",
     "utt2emo": "emotion,text",
@@ -78,28 +77,36 @@ class Experiment:
             UserError: if configuration or data differ from those the experiment began with; with
                 ``force`` the old folder is set aside instead and a new one begun.
         """
-        if not (self.statsdir / "labels.json").exists():
-            raise UserError(f"{self.statsdir}/labels.json is missing: run stage 4 first")
+        needed = {self.statsdir / "labels.json": 4}
+        needed |= {dump / DIGESTS: 1 for dumps in self.dumps.values() for dump in dumps}
+        for file, stage in needed.items():
+            if not file.exists():
+                raise UserError(f"{file} is missing: run stage {stage} first")
         now = {"conf.yaml": confs.dump(self.conf), "data.json": self._fingerprint()}
         if self.folder.exists() and force:
-            aside = self.folder.with_name(f"{self.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
-            self.folder.rename(aside)
-            print(f"{self.folder}: the earlier experiment is now {aside}")
+            with self._alone():
+                aside = f"{self.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}"
+                self.folder.rename(self.folder.with_name(aside))
+                print(f"{self.folder}: the earlier experiment is now {aside}")
+        with self._alone():
+            if (self.folder / CHECKPOINT).exists():  # before the first epoch's end nothing is lost
+                self._compare(now)
+                return
+            for name, content in now.items():
+                with atomic_write(self.folder / name) as stream:
+                    stream.write(content)
+            if self.has_tokens:
+                Tokenizer.load(self.tokensdir).save(self.folder / "tokens")
+
+    def _compare(self, now: Mapping[str, str]) -> None:
         for name, content in now.items():
             path = self.folder / name
-            if not path.exists():
-                continue
-            if diff := confs.difference(path.read_text(encoding="utf-8"), content, name):
+            begun = path.read_text(encoding="utf-8") if path.exists() else ""
+            if diff := confs.difference(begun, content, name):
                 raise UserError(
                     f"{self.folder} was begun with other {name}:\n{diff}\n"
                     "Give it a name of its own (--train_tag), or start it anew (--force true)."
                 )
-        for name, content in now.items():
-            if not (self.folder / name).exists():
-                with atomic_write(self.folder / name) as stream:
-                    stream.write(content)
-        if self.has_tokens:
-            shutil.copytree(self.tokensdir, self.folder / "tokens", dirs_exist_ok=True)
 
     @property
     def has_tokens(self) -> bool:
@@ -112,6 +119,23 @@ class Experiment:
         Raises:
             UserError: if the job fails; the tail of its log is in the message.
         """
+        if jobs.starter(launcher.cmd)[0].endswith("run.pl") and launcher.num_nodes > 1:
+            raise UserError(
+                "utils/run.pl has this machine only; for --num_nodes give "
+                '--cmd "utils/slurm.pl --config conf/slurm.conf"'
+            )
+        with self._alone():
+            self._train(launcher)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other stage here, nor a training that outlived its stage."""
+        with exclusive(self.folder, ".stage.lock"):
+            with exclusive(self.folder):
+                pass
+            yield
+
+    def _train(self, launcher: Launcher) -> None:
         if self.caches:
             self._cache(launcher)
         log = self.folder / "train.log"
@@ -127,16 +151,11 @@ class Experiment:
             *self._arguments(),
         ]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        follower = _Follower(log, time.time())
-        try:
-            with jobs.started(command, **pipes) as process:
-                output, _ = process.communicate()
-        finally:
-            follower.stop()
+        with Follower(log), jobs.started(command, **pipes) as process:
+            output, _ = process.communicate()
         if process.returncode:
-            tail = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-            lines = (tail or output.decode(errors="replace")).splitlines()[-LOG_TAIL:]
-            raise UserError("training failed; the end of " + "\n".join([f"{log}:", *lines]))
+            end = tail(log) or output.decode(errors="replace")
+            raise UserError(f"training failed; the end of {log}:\n{end}")
 
     def _cache(self, launcher: Launcher) -> None:
         """Compute the hidden states that aren't there, and list those of this run's sets."""
@@ -152,12 +171,14 @@ class Experiment:
             print(f"computing the frozen encoder's hidden states of {names}")
             log = self.folder / "cache.log"
             command = [
-                *(*shlex.split(launcher.cmd), "--gpu", str(min(launcher.ngpu, 1)), str(log)),
+                *(*jobs.starter(launcher.cmd), "--gpu", str(min(launcher.ngpu, 1)), str(log)),
                 *(sys.executable, "-m", "sermtl.bin.cache_states"),
                 *("--config", str(self.folder / "conf.yaml")),
                 *("--ngpu", str(min(launcher.ngpu, 1)), "--dumps", *map(str, missing)),
             ]
-            if jobs.run(command):
+            with Follower(log):
+                failed = jobs.run(command)
+            if failed:
                 raise UserError(f"computing hidden states failed; see {log}")
         for part, dumps in self.dumps.items():
             lines: list[str] = []
@@ -184,43 +205,13 @@ class Experiment:
         return arguments
 
     def _fingerprint(self) -> str:
-        """Digests of every file that training reads; the audio's place and length stand for it."""
+        """Digests of every file that training reads."""
         files = [self.statsdir / "labels.json"]
         for part in ("train", "valid"):
             files += [self.statsdir / part / name for name in (*DATA_FILES, "speech_shape")]
+        files += [dump / DIGESTS for dumps in self.dumps.values() for dump in dumps]
+        files += encoder_files(self.conf["frontend_conf"].get("model"))
         digests = {f"{file.parent.name}/{file.name}": sha256(file) for file in files}
         if self.has_tokens:
             digests["tokens.txt"] = sha256(self.tokensdir / "tokens.txt")
         return json.dumps(digests, indent=1) + "\n"
-
-
-class _Follower:
-    """Repeats a log's progress lines on the console while a job writes it."""
-
-    def __init__(self, log: Path, since: float) -> None:
-        self.log, self.since = log, since
-        self.finished = threading.Event()
-        self.thread = threading.Thread(target=self._follow, daemon=True)
-        self.thread.start()
-
-    def stop(self) -> None:
-        """Show what is left, then end."""
-        self.finished.set()
-        self.thread.join()
-
-    def _follow(self) -> None:
-        position = 0
-        while True:
-            last = self.finished.wait(0.5)
-            # The launcher moves an earlier run's log away before it writes its own.
-            if self.log.exists() and self.log.stat().st_mtime >= self.since:
-                with open(self.log, "rb") as stream:
-                    stream.seek(position)
-                    content = stream.read()
-                whole = content[: content.rfind(b"\n") + 1]
-                position += len(whole)
-                for line in whole.decode(errors="replace").splitlines():
-                    if PREFIX in line:
-                        print(line.split(PREFIX, 1)[1].strip(), flush=True)
-            if last:
-                return

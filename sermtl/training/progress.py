@@ -9,8 +9,9 @@ from typing import Any
 
 from espnet2.train.reporter import SubReporter
 
-PREFIX = "[progress]"
-"""Marks the lines of the log that the console repeats."""
+from sermtl.model.distributed import world_size
+from sermtl.training.log import PREFIX
+
 SHOWN = ("macro_f1", "uar", "acc_gender", "token_error_rate")
 
 
@@ -40,7 +41,7 @@ class Progress:
         utterances = 0
         for step, batch in enumerate(batches, 1):
             yield batch
-            utterances += len(batch[0])
+            utterances += len(batch[0]) * world_size()
             now = time.perf_counter()
             if now - last >= self.interval:
                 last = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,9 +21,13 @@ from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
 from sermtl.data.datadir import read_column
 from sermtl.data.preprocessor import SERPreprocessor, collate
 from sermtl.data.tokens import Tokenizer
+from sermtl.errors import UserError
+from sermtl.jobs import device
 from sermtl.model.build import build_model
 from sermtl.model.distributed import world_size
 from sermtl.model.ser_model import SERModel
+from sermtl.model.ssl_frontend import SSLFrontend
+from sermtl.options import options_of
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.trainer import SERTrainer
 
@@ -33,7 +37,22 @@ DATA_NAMES = ("speech", "emotion", "gender", "speaker", "text")
 
 
 class EpochIterFactory(SequenceIterFactory):
-    """Tells the preprocessor which epoch it is, so that augmentation differs between epochs."""
+    """Tells the preprocessor which epoch it is, so that augmentation differs between epochs.
+
+    Args:
+        samples: length of each utterance, by id.
+        options: of ESPnet's factory.
+    """
+
+    def __init__(self, samples: Mapping[str, int], **options: Any) -> None:
+        super().__init__(**options)
+        self.samples = samples
+
+    def check_lengths(self, frontend: SSLFrontend) -> None:
+        """As `SSLFrontend.check_lengths`, at every speed of the augmentation."""
+        augmentation = self.dataset.preprocess.augmentation
+        for speed in augmentation.speeds if augmentation else (1.0,):
+            frontend.check_lengths(self.samples, speed)
 
     def build_iter(self, epoch: int, shuffle: bool | None = None) -> Any:
         self.dataset.preprocess.epoch = epoch
@@ -114,10 +133,14 @@ class SERTask(AbsTask):
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> SERPreprocessor:
         """Labels to class numbers, text to tokens; augmentation in training."""
         labels = _labels(args)
+        augmentation = None
+        if train and args.augment_conf:
+            with options_of("augment_conf", Augmentation, args.augment_conf):
+                augmentation = Augmentation(**args.augment_conf)
         return SERPreprocessor(
             {task: labels[f"{task}s"] for task in ("emotion", "gender", "speaker")},
             Tokenizer.load(args.token_dir) if args.token_dir else None,
-            Augmentation(**args.augment_conf) if train and args.augment_conf else None,
+            augmentation,
             args.seed,
         )
 
@@ -134,6 +157,9 @@ class SERTask(AbsTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> SERModel:
         """Build the model, and make ``args`` enough to build it again elsewhere."""
+        if args.max_epoch < 1:
+            raise UserError(f"max_epoch: {args.max_epoch}, but one epoch is the least")
+        device(args.ngpu)  # says if there is none
         args.labels = _labels(args)
         args.token_list = Tokenizer.load(args.token_dir).token_list if args.token_dir else []
         model = build_model(vars(args))
@@ -157,7 +183,9 @@ class SERTask(AbsTask):
             if args.encoder_lr is not None:
                 group["lr"] = args.encoder_lr
             groups.append(group)
-        return [optim_classes[args.optim](groups, **args.optim_conf)]
+        optimizer = optim_classes[args.optim]
+        with options_of("optim_conf", optimizer, args.optim_conf):
+            return [optimizer(groups, **args.optim_conf)]
 
     @classmethod
     def build_task_iter_factory(
@@ -170,27 +198,27 @@ class SERTask(AbsTask):
         """
         ranks = world_size() if iter_options.distributed else 1
         rank = torch.distributed.get_rank() if ranks > 1 else 0
-        durations = {
-            utt_id: int(samples) / SAMPLE_RATE
-            for utt_id, samples in read_column(iter_options.shape_files[0]).items()
-        }
+        if args.max_cache_size:
+            raise UserError("max_cache_size would keep each utterance as it was augmented first")
+        shapes = read_column(iter_options.shape_files[0])
+        samples = {utt_id: int(shape) for utt_id, shape in shapes.items()}
         classes = None
         if args.pair_classes and iter_options.train:
             classes = read_column(_path_of("emotion", iter_options))
-        sampler = RankSampler(
-            LengthBucketSampler(
-                durations,
+        try:
+            batches = LengthBucketSampler(
+                {utt_id: n / SAMPLE_RATE for utt_id, n in samples.items()},
                 iter_options.batch_size,
                 args.max_batch_seconds,
                 ranks if iter_options.train else 1,
                 classes,
                 shuffle=iter_options.train,
-            ),
-            rank,
-            ranks,
-            deal_rows=iter_options.train,
-        )
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        sampler = RankSampler(batches, rank, ranks, deal_rows=iter_options.train)
         return EpochIterFactory(
+            samples,
             dataset=cls.build_dataset(args, iter_options),
             batches=sampler,
             seed=args.seed,

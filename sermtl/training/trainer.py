@@ -26,8 +26,9 @@ from torch.optim import Optimizer
 
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive
+from sermtl.model.distributed import leave
 from sermtl.model.ser_model import SERModel
-from sermtl.training import checkpoint, validation
+from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, checkpoint, validation
 from sermtl.training.progress import Progress
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.standardize import standardize_pooled
@@ -37,6 +38,7 @@ UNSUPPORTED = {
     "sharded_ddp": "processes share batches through DistributedDataParallel only",
     "ddp_comm_hook": "gradients travel as they are",
     "use_adapter": "freeze parts of the encoder with frontend_conf freeze and freeze_layers",
+    "nbest_averaging_interval": "the best epochs are averaged once, at the end",
 }
 """ESPnet's options that would otherwise be ignored, and what to do instead."""
 
@@ -68,10 +70,13 @@ class SERTrainer(Trainer):
             raise UserError(f"{refused[0]} is not for this task: {UNSUPPORTED[refused[0]]}")
         rank = distributed_option.dist_rank or 0
         factories = train_iter_factory, valid_iter_factory
+        for factory in factories:
+            factory.check_lengths(model.frontend)
         with exclusive(Path(trainer_options.output_dir)) if rank == 0 else nullcontext():
             cls._train(
                 model, optimizers, schedulers, *factories, trainer_options, distributed_option
             )
+        leave()
 
     @classmethod
     def _train(
@@ -88,9 +93,9 @@ class SERTrainer(Trainer):
         device = "cuda" if options.ngpu > 0 else "cpu"
         rank = distributed_option.dist_rank or 0
         reporter = Reporter()
-        if options.resume and (folder / checkpoint.CHECKPOINT).exists():
+        if options.resume and (folder / CHECKPOINT).exists():
             cls.resume(
-                folder / checkpoint.CHECKPOINT,
+                folder / CHECKPOINT,
                 model,
                 reporter,
                 optimizers,
@@ -115,7 +120,7 @@ class SERTrainer(Trainer):
             with reporter.observe("train") as train:
                 batches = train_iter_factory.build_iter(epoch)
                 steps = len(batches)
-                cls._begin_epoch(schedulers, epoch, steps, options)
+                cls._begin_epoch(optimizers, schedulers, epoch, steps, options)
                 invalid = cls.train_one_epoch(
                     model=network,
                     optimizers=optimizers,
@@ -143,8 +148,11 @@ class SERTrainer(Trainer):
                     "try a lower learning rate or float32"
                 )
         if rank == 0:
-            for criterion in options.best_model_criterion:
+            averages = [
                 checkpoint.average_best(folder, reporter, criterion, _keep(options))
+                for criterion in options.best_model_criterion
+            ]
+            checkpoint.link(folder / FINAL_WEIGHTS, averages[0].name)
             logging.info(f"training finished after {reporter.get_epoch()} epochs on {device}")
 
     @staticmethod
@@ -228,8 +236,15 @@ class SERTrainer(Trainer):
 
     @staticmethod
     def _begin_epoch(
-        schedulers: Sequence[AbsScheduler | None], epoch: int, steps: int, options: TrainerOptions
+        optimizers: Sequence[Optimizer],
+        schedulers: Sequence[AbsScheduler | None],
+        epoch: int,
+        steps: int,
+        options: TrainerOptions,
     ) -> None:
+        for optimizer in optimizers:
+            # What an epoch's odd batches left, which a run that resumes here wouldn't have.
+            optimizer.zero_grad()
         for scheduler in schedulers:
             if isinstance(scheduler, WarmupCosine):
                 updates = steps // options.accum_grad  # ESPnet leaves an epoch's odd batches out
@@ -260,7 +275,7 @@ class SERTrainer(Trainer):
         checkpoint.save(folder / f"{epoch}epoch.pth", weights)
         checkpoint.link(folder / "latest.pth", f"{epoch}epoch.pth")
         checkpoint.save(
-            folder / checkpoint.CHECKPOINT,
+            folder / CHECKPOINT,
             {
                 "model": weights,
                 "reporter": checkpoint.reporter_state(reporter),

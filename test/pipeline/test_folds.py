@@ -65,4 +65,4 @@ def test_out_of_fold_predictions_are_pooled(root, ravdess, encoder, tmp_path):
         assert len(copies) == len(labels["speakers"]) / 2 == 6
         assert not {int(s[-2:]) for s in labels["speakers"]} & actors
     # Computed once for all folds, copies included.
-    assert len(list((tmp_path / "dump").glob("*/hidden_states.*/states.ark"))) == 10
+    assert len(list((tmp_path / "dump").glob("*/hidden_states.*/states.1.ark"))) == 10

@@ -24,6 +24,12 @@ def test_a_users_error_is_one_line(root):
     assert (done.returncode, done.stderr) == (1, "error: data/text:3: twice\n")
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(root):
+    done = run("open('/proc/sermtl', 'w')", root)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: /proc/sermtl: ")
+
+
 def test_our_own_error_keeps_its_traceback(root):
     done = run("raise KeyError('x')", root)
     assert done.returncode == 1 and "Traceback" in done.stderr

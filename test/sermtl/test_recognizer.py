@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -94,13 +95,34 @@ def test_bad_audio_is_named(recognizer, tmp_path, name):
         recognizer(tmp_path / name)
 
 
+def test_audio_without_numbers_is_refused(recognizer):
+    samples = np.zeros(8000, dtype=np.float32)
+    samples[5] = np.nan
+    with pytest.raises(UserError, match="not finite"):
+        recognizer((samples, 16000))
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
+def test_a_device_that_is_not_there_is_named(trained, device):
+    with pytest.raises(UserError, match=device):
+        EmotionRecognizer.from_pretrained(trained, device)
+
+
+def test_damaged_weights_are_named(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "exp", symlinks=True)
+    weights = (tmp_path / "exp" / "final.pth").resolve()
+    weights.write_bytes(weights.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"final\.pth: damaged"):
+        EmotionRecognizer.from_pretrained(tmp_path / "exp")
+
+
 def test_sharding_changes_nothing(trained, data, tmp_path):
     tables = []
     for shards in (1, 3):
         output = tmp_path / str(shards)
         output.mkdir()
         for shard in range(1, shards + 1):
-            options = ["--model", str(trained), "--weights", "valid.macro_f1.ave.pth"]
+            options = ["--model", str(trained), "--weights", "final.pth"]
             options += ["--dump", str(data / "valid"), "--output", str(output)]
             options += ["--batch_seconds", "0.8", "--shard", str(shard), "--shards", str(shards)]
             infer_shard.main(options)
@@ -132,14 +154,18 @@ def test_batches_are_within_the_limit_and_hold_everything_once():
 
 
 def test_packed_folder_and_archive_answer_alike_elsewhere(trained, recognizer, clips, tmp_path):
-    archive = pack(trained, "valid.macro_f1.ave.pth", tmp_path / "a model", "# card")
+    archive = pack(trained, "final.pth", tmp_path / "a model.v1", "# card")
+    assert archive.name == "a model.v1.zip"
+    assert set(zipfile.ZipFile(archive).namelist()) == {
+        *("README.md", "config.json", "model.safetensors"),
+        *("tokens/tokenizer.json", "tokens/tokens.txt"),  # no weights that are pickled, no markers
+    }
     elsewhere = tmp_path / "moved.zip"
     archive.rename(elsewhere)
-    for source in (tmp_path / "a model", elsewhere):
+    for source in (tmp_path / "a model.v1", elsewhere):
         packed = EmotionRecognizer.from_pretrained(source)
         assert packed(clips[0]).scores == recognizer(clips[0]).scores
         assert packed(clips[0]).transcript == recognizer(clips[0]).transcript
-    assert not [name for name in zipfile.ZipFile(elsewhere).namelist() if name.endswith(".pth")]
 
 
 def test_archives_that_lead_out_of_their_folder_are_refused(tmp_path):

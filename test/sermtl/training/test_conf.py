@@ -54,7 +54,7 @@ def test_bad_files_are_named(tmp_path, content, message):
     assert "conf.yaml" in str(error.value)
 
 
-@pytest.mark.parametrize("arguments", ["--lr", "lr 2"])
+@pytest.mark.parametrize("arguments", ["--lr", "lr 2", '--lr "2', "--lr [2"])
 def test_bad_arguments(arguments):
     with pytest.raises(UserError, match="train_args"):
         parse_arguments(arguments)
@@ -98,3 +98,12 @@ def test_overlays_state_only_what_they_change(root):
 
     for overlay in overlays:
         check(yaml.safe_load(overlay.read_text()), base, overlay.name)
+
+
+def test_exponents_are_numbers(tmp_path):
+    """PyYAML takes 1e-4 for text."""
+    (tmp_path / "a.yaml").write_text("optim_conf: {lr: 1e-4}\nnames: [e5, 1e, '1e3']\n")
+    conf = resolve([tmp_path / "a.yaml"], "--encoder_lr 2E-5 --model_conf alpha=.5e-1")
+    assert conf["optim_conf"] == {"lr": 1e-4}
+    assert conf["names"] == ["e5", "1e", "1e3"]
+    assert (conf["encoder_lr"], conf["model_conf"]) == (2e-5, {"alpha": 0.05})

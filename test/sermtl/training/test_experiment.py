@@ -7,6 +7,7 @@ from tiny_corpus import CONF, write
 
 from sermtl.data.datadir import write_column
 from sermtl.errors import UserError
+from sermtl.files import exclusive
 from sermtl.training.conf import merge
 from sermtl.training.experiment import Experiment, Launcher
 
@@ -30,15 +31,48 @@ def test_the_same_again_is_accepted(data, tmp_path):
 
 def test_another_conf_is_refused_with_a_diff(data, tmp_path):
     experiment(data, tmp_path / "exp").prepare()
+    (tmp_path / "exp" / "checkpoint.pth").touch()
     with pytest.raises(UserError, match=r"(?s)-max_epoch: 4.*\+max_epoch: 5.*--train_tag"):
         experiment(data, tmp_path / "exp", max_epoch=5).prepare()
 
 
 def test_other_data_are_refused(data, tmp_path):
     experiment(data, tmp_path / "exp").prepare()
+    (tmp_path / "exp" / "checkpoint.pth").touch()
     write_column(data / "train" / "utt2emo", {f"train{i:02d}": "A" for i in range(14)})
     with pytest.raises(UserError, match=r"data\.json"):
         experiment(data, tmp_path / "exp").prepare()
+
+
+def test_other_audio_under_the_same_names_is_refused(data, tmp_path):
+    dump = tmp_path / "dump" / "fold1"
+    write_column(dump / "audio.sha256", {"wav.1.ark": "0123"})
+    sets = {"train": [dump], "valid": []}
+    Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
+    (tmp_path / "exp" / "checkpoint.pth").touch()
+    write_column(dump / "audio.sha256", {"wav.1.ark": "4567"})
+    with pytest.raises(UserError, match=r"fold1/audio\.sha256"):
+        Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
+
+
+def test_before_the_first_epochs_end_a_conf_may_be_mended(data, tmp_path):
+    experiment(data, tmp_path / "exp", max_epoch=5).prepare()
+    experiment(data, tmp_path / "exp").prepare()
+    assert "max_epoch: 4" in (tmp_path / "exp" / "conf.yaml").read_text()
+
+
+def test_a_second_stage_in_the_folder_is_refused(data, tmp_path):
+    (tmp_path / "exp").mkdir()
+    for lock in (".lock", ".stage.lock"):  # of a training that outlived its stage, and of a stage
+        with exclusive(tmp_path / "exp", lock), pytest.raises(UserError, match="another run"):
+            experiment(data, tmp_path / "exp").prepare()
+    assert not (tmp_path / "exp" / "conf.yaml").exists()
+
+
+def test_several_nodes_need_slurm(data, tmp_path, root):
+    launcher = Launcher(str(root / "utils" / "run.pl"), ngpu=0, num_nodes=2)
+    with pytest.raises(UserError, match=r"slurm\.pl"):
+        experiment(data, tmp_path / "exp").train(launcher)
 
 
 def test_force_sets_the_old_one_aside(data, tmp_path):

@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import f1_score, recall_score
 from tiny_corpus import arguments, write
 
+from sermtl.data.datadir import read_column
 from sermtl.errors import UserError
 from sermtl.files import exclusive
 from sermtl.model.build import load_trained
@@ -36,20 +37,31 @@ def test_leaves_weights_checkpoint_average_and_history(whole):
     scores = {entry["epoch"]: entry["valid"]["macro_f1"] for entry in history}
     best = sorted(scores, key=lambda epoch: -scores[epoch])[:2]
     states = [checkpoint.load(whole / f"{epoch}epoch.pth") for epoch in best]
-    mean = checkpoint.load(whole / "valid.macro_f1.ave.pth")
+    mean = checkpoint.load(whole / "final.pth")
+    assert (whole / "final.pth").resolve() == (whole / "valid.macro_f1.ave_2best.pth").resolve()
     for name, value in mean.items():
         if value.is_floating_point():
             torch.testing.assert_close(value, (states[0][name] + states[1][name]) / 2)
 
 
-def test_two_and_two_epochs_equal_four(data, whole, tmp_path):
-    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=2))
-    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=4))
-    one, other = (checkpoint.load(folder / "checkpoint.pth") for folder in (whole, tmp_path))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"accum_grad": 3},  # four batches: one is left over in each epoch
+        {"num_workers": 2, "augment_conf": {"speeds": [0.9, 1.1], "noise_snr": [5, 20]}},
+    ],
+)
+def test_two_and_two_epochs_equal_four(data, tmp_path, changes):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    SERTask.main(cmd=arguments(data, whole, **changes))
+    SERTask.main(cmd=arguments(data, parts, max_epoch=2, **changes))
+    SERTask.main(cmd=arguments(data, parts, max_epoch=4, **changes))
+    one, other = (checkpoint.load(folder / "checkpoint.pth") for folder in (whole, parts))
     assert one["model"].keys() == other["model"].keys()
     for name, value in one["model"].items():
         assert torch.equal(value, other["model"][name]), name
-    histories = [json.loads((f / "history.json").read_text()) for f in (whole, tmp_path)]
+    histories = [json.loads((f / "history.json").read_text()) for f in (whole, parts)]
     for first, second in zip(*histories, strict=True):
         assert first["train"]["loss"] == second["train"]["loss"]
         assert first["valid"]["macro_f1"] == second["valid"]["macro_f1"]
@@ -76,7 +88,7 @@ def test_validation_is_over_the_whole_set(data, whole):
 
 
 def test_trained_model_builds_again_from_its_folder_alone(whole):
-    model, config = load_trained(whole / "config.yaml", whole / "valid.macro_f1.ave.pth")
+    model, config = load_trained(whole / "config.yaml", whole / "final.pth")
     assert config["labels"]["emotions"] == model.emotions
     assert not model.training
 
@@ -125,6 +137,21 @@ def test_the_schedule_ends_with_the_training_when_gradients_are_accumulated(data
 def test_options_that_would_be_ignored_are_refused(data, tmp_path):
     with pytest.raises(UserError, match="dtype: bfloat16"):
         SERTask.main(cmd=arguments(data, tmp_path, use_amp=True))
+
+
+def test_another_criterion_chooses_the_final_weights(data, tmp_path):
+    criterion = [["valid", "uar", "max"], ["valid", "macro_f1", "max"]]
+    SERTask.main(cmd=arguments(data, tmp_path, max_epoch=1, best_model_criterion=criterion))
+    final = (tmp_path / "final.pth").resolve()
+    assert final == (tmp_path / "valid.uar.ave_1best.pth").resolve()
+
+
+def test_clips_that_the_encoder_cannot_take_are_named_before_training(data, tmp_path):
+    shapes = read_column(data / "train" / "speech_shape")
+    options = arguments(data, tmp_path, augment_conf={"speeds": [1.0, 20.0]})
+    with pytest.raises(UserError, match=rf"{min(shapes)} at speed 20: .*needs 400"):
+        SERTask.main(cmd=options)
+    assert not (tmp_path / "checkpoint.pth").exists()
 
 
 def test_a_second_training_in_the_same_folder_is_refused(data, tmp_path):

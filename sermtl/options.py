@@ -1,0 +1,32 @@
+"""Options of a configuration that go to a constructor: errors that name them."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from typeguard import TypeCheckError
+
+from sermtl.errors import UserError
+
+
+@contextmanager
+def options_of(name: str, target: type, options: Mapping[str, Any]) -> Iterator[None]:
+    """Around a call of ``target`` with ``options``, which the configuration has under ``name``.
+
+    Raises:
+        UserError: for options that ``target`` doesn't have, and values that it refuses.
+    """
+    known = list(inspect.signature(target).parameters)
+    for option in options:
+        if option not in known:
+            close = difflib.get_close_matches(option, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise UserError(f"{name}: there is no {option!r}; {hint}")
+    try:
+        yield
+    except (TypeError, ValueError, TypeCheckError) as error:
+        raise UserError(f"{name}: {error}") from error

@@ -1,0 +1,29 @@
+import pytest
+
+from sermtl.errors import UserError
+from sermtl.options import options_of
+
+
+class Target:
+    def __init__(self, rate: float = 1.0, size: int = 2) -> None:
+        if size < 1:
+            raise ValueError(f"size {size} is too small")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"raet": 2}, "conf: there is no 'raet'; did you mean rate?"),
+        ({"colour": 2}, "conf: there is no 'colour'; there are rate, size"),
+        ({"size": 0}, "conf: size 0 is too small"),
+        ({"size": "x"}, "conf: .*not supported"),
+    ],
+)
+def test_the_configuration_and_the_option_are_named(options, message):
+    with pytest.raises(UserError, match=message), options_of("conf", Target, options):
+        Target(**options)
+
+
+def test_right_options_pass():
+    with options_of("conf", Target, {"rate": 2.0}):
+        assert Target(rate=2.0)
