@@ -37,7 +37,7 @@ def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
     from safetensors.torch import save_file
 
     from sermtl.data.tokens import Tokenizer
-    from sermtl.training.checkpoint import load
+    from sermtl.model.weights import load
 
     config = yaml.safe_load((experiment / "config.yaml").read_text(encoding="utf-8"))
     state = load(experiment / weights)

@@ -11,6 +11,7 @@ import yaml
 from sermtl.errors import UserError
 
 NOTHING = ("", "null", "~")  # YAML's ways to write no value
+NO_CLASS = -1  # number of an unknown label, or of one that the model doesn't have
 
 
 class PlainLoader(yaml.BaseLoader):

@@ -11,9 +11,9 @@ import torch
 from typeguard import typechecked
 
 from sermtl.data.augmentation import Augmentation
+from sermtl.data.labels import NO_CLASS
 from sermtl.data.tokens import Tokenizer
 from sermtl.data.utterance import UNKNOWN
-from sermtl.model.swfc import NO_CLASS
 
 PAD_TOKEN = -1
 

@@ -14,8 +14,8 @@ from sermtl.errors import UserError
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.model.swfc import SWFCLoss
+from sermtl.model.weights import load
 from sermtl.options import options_of
-from sermtl.training.checkpoint import load
 
 
 def build_model(config: Mapping[str, Any], pretrained: bool = True) -> SERModel:

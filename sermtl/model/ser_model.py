@@ -12,13 +12,14 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor, nn
 from typeguard import typechecked
 
+from sermtl.data.labels import NO_CLASS
 from sermtl.model.branches import ASRBranch, UtteranceBranch
 from sermtl.model.co_attention import CoAttention
 from sermtl.model.distributed import sum_over_ranks, world_size
 from sermtl.model.layer_mixing import LayerMixing
 from sermtl.model.pooling import AttentiveStatisticsPooling
 from sermtl.model.ssl_frontend import SSLFrontend
-from sermtl.model.swfc import NO_CLASS, SWFCLoss
+from sermtl.model.swfc import SWFCLoss
 
 AUXILIARY_TASKS = ("gender", "speaker", "asr")
 BLANK = 0

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from typeguard import typechecked
 
+from sermtl.data.labels import NO_CLASS
 from sermtl.model.distributed import gather_rows
-
-NO_CLASS = -1
 
 
 class SWFCLoss(nn.Module):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,14 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
-from sermtl.errors import UserError
 from sermtl.files import atomic_write
+from sermtl.model.weights import load
 
 
 def save(path: Path, content: Any) -> None:
     """``torch.save``, whole or not at all."""
     with atomic_write(path, "wb") as stream:
         torch.save(content, stream)
-
-
-def load(path: Path, device: str | torch.device = "cpu") -> Any:
-    """Tensors and plain values only.
-
-    Raises:
-        UserError: if the file is missing, damaged, or holds anything else.
-    """
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: has training (stage 5) finished?") from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise UserError(
-            f"{path}: damaged, or no weights ({reason}). Take other weights of the experiment, or "
-            "train it anew (stage 5, --force true)"
-        ) from error
 
 
 def link(path: Path, target: str) -> None:

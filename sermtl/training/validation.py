@@ -11,9 +11,9 @@ import torch
 from espnet2.torch_utils.device_funcs import to_device
 from torch import Tensor, distributed
 
+from sermtl.data.labels import NO_CLASS
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
-from sermtl.model.swfc import NO_CLASS
 from sermtl.scoring.metrics import confusion_matrix, emotion_scores
 
 
