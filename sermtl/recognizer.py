@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from sermtl.data.audio import read_audio, to_mono_16k
+from sermtl.data.audio import padded, read_audio, to_mono_16k
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
 from sermtl.inference import batches
@@ -114,10 +114,7 @@ class EmotionRecognizer:
     @torch.inference_mode()
     def recognize(self, clips: Sequence[np.ndarray]) -> list[Prediction]:
         """One batch of clips, each ``(N,)`` float32 at 16 kHz."""
-        lengths = torch.tensor([len(clip) for clip in clips])
-        speech = torch.nn.utils.rnn.pad_sequence(
-            [torch.from_numpy(clip) for clip in clips], batch_first=True
-        )
+        speech, lengths = padded(clips)
         outputs = self.model.outputs(speech.to(self.device), lengths.to(self.device))
         logits = outputs.logits
         probabilities = {

@@ -44,13 +44,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         parts = batches(dump.lengths, args.batch_seconds)
         target = cache_folder(folder, frontend_conf)
         begun = stage_of(folder, frontend_conf, "begun.json")
-        stage.finish(write_states(dump, target, frontend, parts, begun))
+        stage.finish(write_states(dump, target, frontend, parts, begun, _report))
+
+
+def _report(text: str) -> None:
+    logging.info(f"{PREFIX} {text}")
 
 
 def _check_room(sizes: dict[Path, int]) -> None:
     """Announce how large the states will be, and refuse to fill the disk with them."""
     total = sum(sizes.values())
-    logging.info(f"{PREFIX} hidden states of {len(sizes)} sets: up to {total / 1e9:.1f} GB")
+    _report(f"hidden states of {len(sizes)} sets: up to {total / 1e9:.1f} GB")
     free = shutil.disk_usage(next(iter(sizes))).free if sizes else 0
     if total > free:
         raise UserError(

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import kaldiio
 import numpy as np
@@ -18,6 +18,9 @@ import soxr
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.datadir import read_column
 from sermtl.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MIN_SAMPLES = 400  # one frame of the encoders
 FULL_SCALE = 32_768
@@ -145,6 +148,14 @@ def read_dump(folder: str | Path) -> Dump:
     paths = read_column(folder / "wav.scp")
     lengths = read_column(folder / "utt2num_samples")
     return Dump(list(paths), paths, [int(lengths[utt_id]) for utt_id in paths])
+
+
+def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Clips ``(N_b,)`` as one batch ``(B, N)``, zero padded, and their lengths ``(B,)``."""
+    import torch
+
+    speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(c) for c in clips], batch_first=True)
+    return speech, torch.tensor([len(clip) for clip in clips])
 
 
 def _decode(path: Path, start: float | None, end: float | None, reason: Exception) -> np.ndarray:

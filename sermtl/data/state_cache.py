@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sermtl.data.archive import append
-from sermtl.data.audio import Dump, audio_files
+from sermtl.data.audio import Dump, audio_files, padded
 from sermtl.data.datadir import read_column, write_column
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
@@ -68,7 +68,12 @@ def cache_bytes(dump: Dump, frontend: Any) -> int:
 
 
 def write_states(
-    dump: Dump, folder: Path, frontend: Any, batches: list[list[int]], begun: Stage
+    dump: Dump,
+    folder: Path,
+    frontend: Any,
+    batches: list[list[int]],
+    begun: Stage,
+    report: Callable[[str], None],
 ) -> list[Path]:
     """Encode a set and write ``(T, L+1, D)`` float16 arrays to archives with one index.
 
@@ -78,26 +83,24 @@ def write_states(
         frontend: an `SSLFrontend`.
         batches: positions in the set, of similar lengths.
         begun: marks the archives of the same work, which a killed run left and which are kept.
+        report: is told now and then how far the work is.
 
     Raises:
         UserError: if a state is beyond what float16 holds.
     """
-    from tqdm import tqdm
-
     if not begun.is_done():
         shutil.rmtree(folder, ignore_errors=True)
         begun.finish([])
     places: dict[str, str] = {}
     archives = []
-    for number, start in enumerate(
-        tqdm(range(0, len(batches), ARCHIVE_BATCHES), desc=folder.parent.name, disable=None), 1
-    ):
+    for number, start in enumerate(range(0, len(batches), ARCHIVE_BATCHES), 1):
         archive = folder / f"states.{number}.ark"
         index = archive.with_suffix(".scp")
         if not index.exists():
             _write_archive(dump, archive, frontend, batches[start : start + ARCHIVE_BATCHES])
         places |= read_column(index)
         archives.append(archive)
+        report(f"{folder.parent.name}: hidden states of {len(places)}/{len(dump.ids)} utterances")
     write_column(folder / INDEX, places)
     return [*archives, folder / INDEX]
 
@@ -110,9 +113,7 @@ def _write_archive(dump: Dump, archive: Path, frontend: Any, batches: list[list[
     device = next(frontend.parameters()).device
     with atomic_write(archive, "wb") as stream, torch.inference_mode():
         for batch in batches:
-            clips = [torch.from_numpy(dump.samples(dump.ids[i])) for i in batch]
-            lengths = torch.tensor([len(clip) for clip in clips])
-            speech = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+            speech, lengths = padded([dump.samples(dump.ids[i]) for i in batch])
             states, counts = frontend.encode(speech.to(device), lengths.to(device))
             states = states.permute(1, 2, 0, 3).half().cpu().numpy()  # (B, T, L+1, D)
             for row, i, count in zip(states, batch, counts.tolist(), strict=True):

@@ -51,7 +51,8 @@ class SERModel(AbsESPnetModel):
         dropout: in every branch's first layer.
         pooled_dropout: on the normalised pooled vector, before the branches.
         standardize_pooled: let training begin with a pooled vector whose components have zero mean
-            and unit variance over the training set (`sermtl.training.standardize`).
+            and unit variance over (the first batches of) the training set; see
+            `sermtl.training.standardize`.
         layer_mixing: ``learnable``, ``last`` or ``concat``, see `LayerMixing`.
         layer_norm: normalise each hidden state before mixing.
         attention_size: width of the pooling's scoring layer.

@@ -58,7 +58,9 @@ class SpeechEncoder(nn.Module, ABC):
         """State 0, ``(B, T, D)``, from ``(B, T, C)`` features and the ``(B, T)`` frame mask."""
 
     @abstractmethod
-    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None, shared: object) -> tuple:
+    def run_layer(
+        self, index: int, hidden: Tensor, mask: Tensor | None, shared: object
+    ) -> tuple[Tensor, object]:
         """One layer: its output, and what it shares with the next ones.
 
         Args:

@@ -11,11 +11,15 @@ import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from sermtl.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 MODEL_TYPES = ("wavlm", "hubert", "wav2vec2", "whisper")
 WEIGHT_FILES = (
@@ -107,7 +111,7 @@ def read_normalize(model: str) -> bool | None:
     return content.get("feature_extractor", content).get("do_normalize")
 
 
-def build_config(values: dict, source: str):
+def build_config(values: dict, source: str) -> PretrainedConfig:
     """transformers' config object out of plain values.
 
     Args:

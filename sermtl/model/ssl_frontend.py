@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
@@ -16,6 +16,9 @@ from sermtl.model.pooling import frame_mask
 from sermtl.model.silence import trim_silence
 from sermtl.model.wav2vec2_family import Wav2Vec2Family
 from sermtl.model.whisper_encoder import WhisperSpeechEncoder
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 # Entries of a transformers config that say nothing about the encoder.
 INCIDENTAL = (
@@ -254,7 +257,7 @@ class SSLFrontend(AbsFrontend):
 
     @staticmethod
     def _configure_spec_augment(
-        config, wanted: bool | Mapping[str, float], freeze: str | None
+        config: PretrainedConfig, wanted: bool | Mapping[str, float], freeze: str | None
     ) -> None:
         """Put what is masked in training into the config."""
         config.apply_spec_augment = bool(wanted)

@@ -7,6 +7,7 @@ modules are used and whose results on single clips are the reference.
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from sermtl.model.pooling import frame_mask
 from sermtl.model.spec_augment import config_spans
 from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 # transformers hands WavLM's attention a float bias with a boolean padding mask: right, but noisy.
 warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask and attn_mask")
@@ -27,7 +31,7 @@ class Wav2Vec2Family(SpeechEncoder):
         spec_augment: mask spans of time and channels in training, by the config's numbers.
     """
 
-    def __init__(self, config, spec_augment: bool = False) -> None:
+    def __init__(self, config: PretrainedConfig, spec_augment: bool = False) -> None:
         super().__init__()
         from transformers import HubertModel, Wav2Vec2Model, WavLMModel
 
@@ -90,7 +94,9 @@ class Wav2Vec2Family(SpeechEncoder):
             hidden = encoder.layer_norm(hidden)
         return encoder.dropout(hidden)
 
-    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None, shared: object) -> tuple:
+    def run_layer(
+        self, index: int, hidden: Tensor, mask: Tensor | None, shared: object
+    ) -> tuple[Tensor, object]:
         layer = self.layers[index]
         if self.model.config.model_type == "wavlm":
             # The first layer makes the relative position bias that all of them gate.

@@ -7,6 +7,8 @@ attended to; on 30 s of audio both agree.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,9 @@ from sermtl.model.log_mel import HOP, LogMel
 from sermtl.model.pooling import frame_mask
 from sermtl.model.spec_augment import config_spans
 from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 class WhisperSpeechEncoder(SpeechEncoder):
@@ -27,7 +32,7 @@ class WhisperSpeechEncoder(SpeechEncoder):
     min_samples = 400  # as the other encoders; one STFT window
     prefixes = ("model.encoder.", "encoder.", "")
 
-    def __init__(self, config, spec_augment: bool = False) -> None:
+    def __init__(self, config: PretrainedConfig, spec_augment: bool = False) -> None:
         super().__init__()
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
@@ -65,7 +70,9 @@ class WhisperSpeechEncoder(SpeechEncoder):
     def embed(self, features: Tensor, mask: Tensor) -> Tensor:
         return self.dropout(features + self.model.embed_positions.weight[: features.shape[1]])
 
-    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None, shared: object) -> tuple:
+    def run_layer(
+        self, index: int, hidden: Tensor, mask: Tensor | None, shared: object
+    ) -> tuple[Tensor, object]:
         return self.layers[index](hidden, attention_mask(mask)), None
 
     def finish(self, hidden: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 
 import numpy as np
@@ -66,3 +67,18 @@ def test_out_of_fold_predictions_are_pooled(root, ravdess, encoder, tmp_path):
         assert not {int(s[-2:]) for s in labels["speakers"]} & actors
     # Computed once for all folds, copies included.
     assert len(list((tmp_path / "dump").glob("*/hidden_states.*/states.1.ark"))) == 10
+
+    floor = subprocess.run(
+        [
+            *("python", str(root / "tools" / "benchmark" / "frozen_floor.py")),
+            *("--recipe_dir", str(tmp_path), "--ssl_model", str(encoder), "--experiment", str(exp)),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert floor.returncode == 0, floor.stderr[-2000:]
+    assert re.search(r"^floor: UAR 0\.\d{3} \[", floor.stdout, re.MULTILINE)
+    uar = scores["uar"]
+    ours = f"UAR {uar['value']:.3f} [{uar['low']:.3f}, {uar['high']:.3f}]"
+    assert f"{exp}: {ours}" in floor.stdout
+    assert "paired bootstrap over speakers" in floor.stdout

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from sermtl.data.audio import read_dump
+from sermtl.data.audio import padded, read_dump
 from sermtl.data.datadir import read_column
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import run_main
@@ -38,12 +38,9 @@ def pooled_states(dump_folder: Path, frontend: object) -> dict[str, np.ndarray]:
     dump = read_dump(dump_folder)
     pooled: dict[str, np.ndarray] = {}
     for batch in tqdm(batches(dump.lengths, 120.0), desc=dump_folder.name, disable=None):
-        clips = [torch.from_numpy(dump.samples(dump.ids[i])) for i in batch]
-        lengths = torch.tensor([len(clip) for clip in clips])
+        speech, lengths = padded([dump.samples(dump.ids[i]) for i in batch])
         with torch.inference_mode():
-            states, frames = frontend.encode(
-                torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), lengths
-            )
+            states, frames = frontend.encode(speech, lengths)
         for row, i in enumerate(batch):
             true = states[:, row, : frames[row]]  # (L+1, T, D)
             parts = [true.mean(1), true.std(1, correction=0)]

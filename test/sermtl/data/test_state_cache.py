@@ -36,7 +36,7 @@ def test_the_model_says_the_same_with_cached_states(dump):
     folder = cache_folder(dump, FRONTEND)
     parts = batches(opened.lengths, 0.8)
     begun = stage_of(dump, FRONTEND, "begun.json")
-    written = write_states(opened, folder, model.frontend, parts, begun)
+    written = write_states(opened, folder, model.frontend, parts, begun, print)
     states = kaldiio.load_scp(str(written[-1]))
     size = sum(array.nbytes for array in map(states.__getitem__, states))
     assert size == cache_bytes(opened, model.frontend)
@@ -78,8 +78,8 @@ def test_a_killed_run_goes_on_where_it_was(dump, monkeypatch):
 
     monkeypatch.setattr(frontend, "encode", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_states(opened, folder, frontend, parts, begun)
-    written = write_states(opened, folder, frontend, parts, begun)
+        write_states(opened, folder, frontend, parts, begun, print)
+    written = write_states(opened, folder, frontend, parts, begun, print)
     assert len(calls) == len(parts) + 1
     assert sorted(read_column(written[-1])) == opened.ids
 
@@ -112,7 +112,7 @@ def test_states_beyond_half_precision_are_refused(dump, monkeypatch):
     begun = stage_of(dump, FRONTEND, "begun.json")
     with pytest.raises(UserError, match=r"valid.*float16"):
         write_states(
-            opened, cache_folder(dump, FRONTEND), frontend, batches(opened.lengths, 9), begun
+            opened, cache_folder(dump, FRONTEND), frontend, batches(opened.lengths, 9), begun, print
         )
 
 

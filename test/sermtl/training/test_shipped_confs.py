@@ -8,6 +8,8 @@ import torch
 import yaml
 from tiny import COUNTS, EMOTIONS, GENDERS, SPEAKERS, TOKENS, WAVLM, batch
 
+from sermtl.compat import scheduler_classes
+from sermtl.data.state_cache import check_cacheable
 from sermtl.training.conf import resolve
 from sermtl.training.task import SERTask
 
@@ -26,7 +28,6 @@ for folder in sorted(ROOT.glob("egs/*/conf")):
 def test_takes_a_step(name, tmp_path):
     conf = resolve(LAYERS[name])
     conf["frontend_conf"]["model"] = WAVLM  # two layers, random weights
-    conf["frontend_conf"]["freeze_layers"] = min(2, conf["frontend_conf"].get("freeze_layers", 0))
     (tmp_path / "conf.yaml").write_text(yaml.safe_dump(conf))
     labels = {
         "emotions": EMOTIONS,
@@ -50,6 +51,9 @@ def test_takes_a_step(name, tmp_path):
     assert all(p.grad is not None for p in after.values() if p.requires_grad)
     changed = [n for n, p in before.items() if not torch.equal(p, after[n])]
     assert len(changed) > len(before) / 2
+    scheduler_classes[args.scheduler](optimizer, **args.scheduler_conf)
+    if args.cache_hidden_states:
+        check_cacheable({**vars(args), "frontend_conf": {**args.frontend_conf, "model": "a/b"}})
 
 
 def _build(args):
