@@ -1,5 +1,8 @@
 """The package's doors."""
 
+import subprocess
+import sys
+
 import pytest
 from setuptools import find_packages
 
@@ -20,3 +23,14 @@ def test_public_names():
         assert getattr(sermtl.model, name).__name__ == name
     with pytest.raises(AttributeError, match="nothing"):
         _ = sermtl.nothing
+
+
+@pytest.mark.parametrize(
+    "module", ["bin.prepare", "bin.transcribe", "bin.stats", "bin.train", "bin.infer", "bin.score"]
+)
+def test_stages_that_need_no_model_import_none(root, module):
+    """Seconds that every call of run.sh would cost, several times."""
+    heavy = "{'torch', 'espnet2', 'transformers'}"
+    code = f"import sys, sermtl.{module}; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
