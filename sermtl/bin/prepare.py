@@ -17,7 +17,7 @@ from sermtl.data.audio import DIGESTS, UNREADABLE, audio_files
 from sermtl.data.datadir import LABEL_FILES, label_columns, write_column, write_data_dir
 from sermtl.data.dump import dump_audio, source_of
 from sermtl.data.labels import load_labels
-from sermtl.data.speed_perturbation import parse_factors, perturb, perturbed_set
+from sermtl.data.speed_perturbation import original_set, parse_factors, perturb
 from sermtl.data.splits import is_set_name, write_folds
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
@@ -94,10 +94,8 @@ def _sets(corpus: Corpus) -> dict[str, list[Utterance]]:
 
 def _is_copy(name: str, sets: dict[str, list[Utterance]], args: argparse.Namespace) -> bool:
     """Whether a set is another run's copy, at another speed, of one that is as it was."""
-    original, mark, factor = name.rpartition(perturbed_set("", ""))
-    if not mark or original not in sets:
-        return False
-    copies = perturb(sets[original], parse_factors(factor))
+    original, factor = original_set(name) or ("", "")
+    copies = perturb(sets.get(original, []), [factor])
     return bool(copies) and _stage(name, copies, args).is_done()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,6 +32,12 @@ def parse_factors(text: str) -> list[str]:
 def perturbed_set(name: str, factor: str) -> str:
     """Name of a set's copy."""
     return f"{name}_sp{factor}"
+
+
+def original_set(name: str) -> tuple[str, str] | None:
+    """The set and the factor that a copy's name tells of; ``None`` for other names."""
+    match = re.fullmatch(r"(.+)_sp(\d+\.?\d*)", name)
+    return (match[1], match[2]) if match else None
 
 
 def perturb(utterances: Sequence[Utterance], factors: Sequence[str]) -> list[Utterance]:

@@ -1,6 +1,11 @@
 import pytest
 
-from sermtl.data.speed_perturbation import parse_factors, perturb, perturbed_set
+from sermtl.data.speed_perturbation import (
+    original_set,
+    parse_factors,
+    perturb,
+    perturbed_set,
+)
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
 
@@ -29,3 +34,12 @@ def test_copies_have_ids_sets_and_speakers_of_their_own():
     assert (one.emotion, one.gender, one.text) == ("N", "male", "words")
     assert other.speaker is None
     assert perturbed_set("train", "0.9") == one.split
+
+
+@pytest.mark.parametrize("name", ["train", "train_spoken", "_sp0.9", "train_sp"])
+def test_names_that_are_no_copys(name):
+    assert original_set(name) is None
+
+
+def test_a_copys_name_tells_where_it_is_from():
+    assert original_set(perturbed_set("train_sp1", "0.9")) == ("train_sp1", "0.9")
