@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,8 +210,11 @@ def _read_embeddings(path: Path, ids: Sequence[str], dump: Path) -> np.ndarray |
     """Embeddings in the order of ``ids``; ``None`` without the file (no speaker task)."""
     if not path.exists():
         return None
-    with np.load(path) as content:
-        place = {str(utt_id): row for row, utt_id in enumerate(content["ids"])}
-        embeddings = content["embeddings"]
+    try:
+        with np.load(path) as content:
+            place = {str(utt_id): row for row, utt_id in enumerate(content["ids"])}
+            embeddings = content["embeddings"]
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise UserError(f"{path}: damaged ({error}): run stage 6 again") from error
     _same_utterances(path, place, ids, dump)
     return embeddings[[place[i] for i in ids]]

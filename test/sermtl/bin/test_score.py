@@ -232,6 +232,13 @@ def test_utterances_must_be_the_sets(experiment: Experiment) -> None:
     assert not (experiment.exp / "results.json").exists()
 
 
+def test_damaged_embeddings_are_named(experiment: Experiment) -> None:
+    path = experiment.exp / "inference" / "test" / "speaker_embeddings.npz"
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(UserError, match=r"speaker_embeddings\.npz: damaged .* stage 6 again"):
+        experiment.score(test_sets="test")
+
+
 def test_needs_neither_torch_nor_espnet(experiment: Experiment, root: Path) -> None:
     code = (
         "import sys; from sermtl.bin.score import main; main(sys.argv[1:]); "
