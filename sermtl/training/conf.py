@@ -53,10 +53,18 @@ def resolve(
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` laid on ``base``; neither changes. A null takes an option back to its default."""
+    """``over`` laid on ``base``; neither changes. A null takes an option back to its default.
+
+    Raises:
+        UserError: where a single value would replace a mapping of options.
+    """
     merged = dict(base)
     for key, value in over.items():
-        if value is None:
+        if isinstance(merged.get(key), Mapping) and not isinstance(value, Mapping | None):
+            if key != "model":  # an encoder's name in place of its description
+                raise UserError(f"{key} holds options, such as {key}.name=value, not {value!r}")
+            merged[key] = value
+        elif value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping):
             under = merged.get(key)

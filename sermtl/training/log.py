@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
 
 PREFIX = "[progress]"
 """Marks the lines that the console repeats."""
-TAIL = 25
+TAIL = 25  # lines
+WIDTH = 300  # characters of a line
 
 
 class Follower:
@@ -51,8 +53,9 @@ class Follower:
 
 
 def tail(log: Path) -> str:
-    """The end of a log, empty if there is none."""
+    """What a log ends with: the user's error, where it tells one; empty if there is no log."""
     if not log.exists():
         return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(lines[-TAIL:])
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+    told = [line for line in lines if re.match(r"(\S+\.py: )?error: ", line)]
+    return "\n".join(told[-1:] or [line[:WIDTH] for line in lines])

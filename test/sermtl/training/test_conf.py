@@ -107,3 +107,11 @@ def test_exponents_are_numbers(tmp_path):
     assert conf["optim_conf"] == {"lr": 1e-4}
     assert conf["names"] == ["e5", "1e", "1e3"]
     assert (conf["encoder_lr"], conf["model_conf"]) == (2e-5, {"alpha": 0.05})
+
+
+def test_a_value_does_not_replace_options(tmp_path):
+    (tmp_path / "a.yaml").write_text("model_conf: {alpha: 0.1}\nfrontend_conf: {model: {a: 1}}\n")
+    with pytest.raises(UserError, match="model_conf holds options"):
+        resolve([tmp_path / "a.yaml"], "--model_conf foo")
+    conf = resolve([tmp_path / "a.yaml"], "--frontend_conf model=org/name")
+    assert conf["frontend_conf"] == {"model": "org/name"}
