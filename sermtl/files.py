@@ -38,20 +38,21 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
 
 
 @contextmanager
-def exclusive(folder: str | Path, lock: str = ".lock") -> Iterator[None]:
+def exclusive(folder: str | Path, lock: str = ".lock", wait: bool = False) -> Iterator[None]:
     """Keep other processes that ask likewise out of ``folder``; a killed process keeps out no one.
 
     Args:
         folder: is made if need be.
         lock: name of the file in it; other names keep out other processes.
+        wait: until the other one has gone.
 
     Raises:
-        UserError: if another process is in there.
+        UserError: if another process is in there, unless waiting.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     with open(Path(folder) / lock, "w", encoding="utf-8") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             raise UserError(
                 f"another run is at work in {folder}: wait for it, or stop it"

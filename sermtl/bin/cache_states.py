@@ -14,6 +14,7 @@ import yaml
 from sermtl.data.audio import read_dump
 from sermtl.data.state_cache import cache_bytes, cache_folder, stage_of, write_states
 from sermtl.errors import UserError, run_main
+from sermtl.files import exclusive
 from sermtl.inference import batches
 from sermtl.jobs import device
 from sermtl.training.log import PREFIX
@@ -39,12 +40,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for dump in dumps.values():
         frontend.check_lengths(dict(zip(dump.ids, dump.lengths, strict=True)))
     _check_room({folder: cache_bytes(dump, frontend) for folder, dump in dumps.items()})
-    for folder, stage in todo.items():
-        dump = dumps[folder]
-        parts = batches(dump.lengths, args.batch_seconds)
-        target = cache_folder(folder, frontend_conf)
-        begun = stage_of(folder, frontend_conf, "begun.json")
-        stage.finish(write_states(dump, target, frontend, parts, begun, _report))
+    for folder, dump in dumps.items():
+        # Folds that are trained side by side need the same sets.
+        with exclusive(folder, ".states.lock", wait=True):
+            if todo[folder].is_done():
+                continue
+            parts = batches(dump.lengths, args.batch_seconds)
+            target = cache_folder(folder, frontend_conf)
+            begun = stage_of(folder, frontend_conf, "begun.json")
+            todo[folder].finish(write_states(dump, target, frontend, parts, begun, _report))
 
 
 def _report(text: str) -> None:

@@ -1,10 +1,12 @@
 import hashlib
 import os
 import stat
+import threading
 
 import pytest
 
-from sermtl.files import atomic_write, sha256
+from sermtl.errors import UserError
+from sermtl.files import atomic_write, exclusive, sha256
 
 
 def test_nothing_under_the_final_name_before_the_end(tmp_path):
@@ -44,3 +46,30 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 def test_digest(tmp_path, size):
     (tmp_path / "a").write_bytes(b"x" * size)
     assert sha256(tmp_path / "a") == hashlib.sha256(b"x" * size).hexdigest()
+
+
+def test_one_at_a_time(tmp_path):
+    with exclusive(tmp_path / "new"), exclusive(tmp_path / "new", "other"):
+        with (
+            pytest.raises(UserError, match="another run is at work in .*new"),
+            exclusive(tmp_path / "new"),
+        ):
+            pass
+    with exclusive(tmp_path / "new"):
+        pass
+
+
+def test_waiting_for_the_other(tmp_path):
+    order = []
+
+    def second():
+        with exclusive(tmp_path, wait=True):
+            order.append("second")
+
+    with exclusive(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.3)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
