@@ -49,13 +49,11 @@ def test_digest(tmp_path, size):
 
 
 def test_one_at_a_time(tmp_path):
-    with exclusive(tmp_path / "new"), exclusive(tmp_path / "new", "other"):
-        with (
-            pytest.raises(UserError, match="another run is at work in .*new"),
-            exclusive(tmp_path / "new"),
-        ):
-            pass
-    with exclusive(tmp_path / "new"):
+    folder = tmp_path / "new"
+    refused = pytest.raises(UserError, match=r"another run is at work in .*new")
+    with exclusive(folder), exclusive(folder, "other"), refused, exclusive(folder):
+        pass
+    with exclusive(folder):
         pass
 
 
