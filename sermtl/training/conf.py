@@ -60,15 +60,13 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """
     merged = dict(base)
     for key, value in over.items():
-        if isinstance(merged.get(key), Mapping) and not isinstance(value, Mapping | None):
-            if key != "model":  # an encoder's name in place of its description
-                raise UserError(f"{key} holds options, such as {key}.name=value, not {value!r}")
-            merged[key] = value
-        elif value is None:
+        under = merged.get(key)
+        if value is None:
             merged.pop(key, None)
         elif isinstance(value, Mapping):
-            under = merged.get(key)
             merged[key] = merge(under if isinstance(under, Mapping) else {}, value)
+        elif isinstance(under, Mapping) and key != "model":  # a name may replace a description
+            raise UserError(f"{key} holds options, such as {key}.name=value, not {value!r}")
         else:
             merged[key] = value
     return merged

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,16 @@ class Experiment:
             files += [self.statsdir / part / name for name in (*DATA_FILES, "speech_shape")]
         files += [dump / DIGESTS for dumps in self.dumps.values() for dump in dumps]
         files += encoder_files(self.conf["frontend_conf"].get("model"))
-        digests = {f"{file.parent.name}/{file.name}": sha256(file) for file in files}
+        digests = {
+            f"{file.parent.name}/{file.name}": _digest(file, file.stat().st_mtime_ns)
+            for file in files
+        }
         if self.has_tokens:
             digests["tokens.txt"] = sha256(self.tokensdir / "tokens.txt")
         return json.dumps(digests, indent=1) + "\n"
+
+
+@cache
+def _digest(file: Path, _time: int) -> str:
+    """SHA-256, once for all folds: an encoder's weights take seconds."""
+    return sha256(file)
