@@ -10,8 +10,11 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from sermtl.corpora.counts import differences, unmapped
+from sermtl.corpora.files import files_below
+from sermtl.corpora.folds import rotating_folds
 from sermtl.data.labels import LabelInventory
-from sermtl.data.utterance import UNKNOWN, Corpus, Split, Utterance
+from sermtl.data.utterance import Corpus, Utterance
 from sermtl.errors import UserError
 
 # modality-channel-emotion-intensity-statement-repetition-actor
@@ -32,31 +35,22 @@ def load(labels: LabelInventory, datadir: Path, ravdess_root: str) -> Corpus:
         UserError: if there are no clips, one has a name that isn't RAVDESS's or is there twice,
             or a fold has no actor.
     """
-    root = Path(ravdess_root).resolve()  # so that a run from another folder finds its work done
-    files = sorted(p for p in root.rglob("Actor_*/*") if p.suffix.lower() in (".wav", ".flac"))
-    if not files:
-        raise UserError(f"no Actor_XX/*.wav below {root}: is --ravdess_root right?")
+    files = files_below(ravdess_root, "ravdess_root", "Actor_XX/*.wav", "Actor_*/*")
     utterances = []
     counts: Counter[str] = Counter()
-    seen: dict[str, Path] = {}
     song = 0
-    for file in files:
-        match = NAME.fullmatch(file.stem)
+    for name, file in files.items():
+        match = NAME.fullmatch(name)
         if not match:
             raise UserError(f"{file}: not the name of a clip of RAVDESS; move it elsewhere")
-        if not file.stem.startswith(SPEECH):
+        if not name.startswith(SPEECH):
             song += 1
             continue
-        if file.stem in seen:
-            raise UserError(
-                f"{file} is also at {seen[file.stem]}: give the folder of one copy of the corpus"
-            )
-        seen[file.stem] = file
         emotion, statement, actor = match.groups()
         counts[emotion] += 1
         utterances.append(
             Utterance(
-                id=f"ravdess{actor}-{file.stem}",
+                id=f"ravdess{actor}-{name}",
                 audio=str(file),
                 split=f"fold{(int(actor) - 1) % FOLDS + 1}",
                 emotion=labels.map(emotion),
@@ -66,23 +60,6 @@ def load(labels: LabelInventory, datadir: Path, ravdess_root: str) -> Corpus:
             )
         )
     notes = [f"{song} clips that aren't audio-only speech are left out"] * bool(song)
-    notes += [
-        f"emotion {emotion} has {counts[emotion]} clips, {expected} are published"
-        for emotion, expected in PUBLISHED.items()
-        if counts[emotion] != expected
-    ]
-    notes += [
-        f"emotion {emotion} has no class in labels.yaml: {n} clips are kept as {UNKNOWN}"
-        for emotion, n in sorted(counts.items())
-        if labels.map(emotion) is None
-    ]
-    present = {u.split for u in utterances}
-    folds = {}
-    for k in range(1, FOLDS + 1):
-        test, valid = f"fold{k}", f"fold{k % FOLDS + 1}"
-        train = [f"fold{i}" for i in range(1, FOLDS + 1) if f"fold{i}" not in (test, valid)]
-        if {test, valid, *train} <= present:
-            folds[str(k)] = Split(train, [valid], [test])
-    if len(folds) < FOLDS:
-        raise UserError(f"{root} lacks whole folds of actors: there are {sorted(present)}")
-    return Corpus(utterances, folds, notes)
+    notes += differences(counts, PUBLISHED, "emotion") + unmapped(labels, counts)
+    sets = [f"fold{k}" for k in range(1, FOLDS + 1)]
+    return Corpus(utterances, rotating_folds(sets, {u.split for u in utterances}), notes)

@@ -21,6 +21,9 @@ def test_classes_in_order_and_the_corpus_map(tmp_path):
         ("classes: {a: b}\ncorpus: {x: c}", "none of"),
         ("classes: {a: b}\ncorpus: [x]", "corpus"),
         ("classes: {a: [b]}", "one name"),
+        ("classes: {a: x, b: x}", "two classes are named 'x'"),
+        ("classes: {a: b}\nelsewhere: {a: c}", "'a', which names none"),
+        ("classes: {a: b}\nelsewhere: [x]", "elsewhere"),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, message):
@@ -45,3 +48,31 @@ def test_every_recipes_labels_load(root):
     assert files
     for file in files:
         assert len(load_labels(file).classes) > 1
+
+
+def test_a_corpus_in_another_ones_classes(root):
+    """RAVDESS in MSP-Podcast's letters: by name, and calm, which they lack, as neutral."""
+    ravdess = load_labels(root / "egs/ravdess/labels.yaml")
+    letters = load_labels(root / "egs/demo/labels.yaml")
+    assert ravdess.into(letters) == {
+        "neutral": "N",
+        "calm": "N",
+        "happy": "H",
+        "sad": "S",
+        "angry": "A",
+        "fearful": "F",
+        "disgust": "D",
+        "surprised": "U",
+    }
+    assert letters.into(ravdess)["C"] is None  # no contempt in RAVDESS
+    assert ravdess.into(ravdess) == {label: label for label in ravdess.classes}
+
+
+def test_recipes_call_the_same_emotion_the_same(root):
+    """Else models couldn't be tested across corpora: labels.yaml's names meet in one vocabulary."""
+    names = {
+        *("anger", "happiness", "sadness", "fear", "surprise", "contempt", "disgust", "neutral"),
+        *("calm", "boredom"),
+    }
+    for file in root.glob("egs/*/labels.yaml"):
+        assert set(load_labels(file).classes.values()) <= names, file

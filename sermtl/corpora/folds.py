@@ -1,0 +1,32 @@
+"""Cross-validation over groups of speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sermtl.data.utterance import Split
+from sermtl.errors import UserError
+
+
+def rotating_folds(sets: Sequence[str], present: Iterable[str]) -> dict[str, Split]:
+    """Fold k tests the k-th set, validates on the next one and trains on all others.
+
+    Args:
+        sets: of disjoint speakers.
+        present: the sets that have utterances.
+
+    Raises:
+        UserError: if one has none.
+    """
+    if missing := [name for name in sets if name not in set(present)]:
+        raise UserError(
+            f"the corpus lacks whole folds: it has no utterance of {', '.join(missing)}"
+        )
+    return {
+        str(k): Split(
+            train=[name for i, name in enumerate(sets) if i not in (k - 1, k % len(sets))],
+            valid=[sets[k % len(sets)]],
+            test=[sets[k - 1]],
+        )
+        for k in range(1, len(sets) + 1)
+    }
