@@ -8,9 +8,9 @@
 #
 # `--some-option value`, `--some_option value` and `--some_option=value` set the variable
 # some_option, which must have a value (maybe an empty one) by then; the last one wins. A variable
-# that is true or false stays one of the two. `--config FILE` sources FILE at its place in that
-# order. Options end at `--` or at the first argument that does not start with `--`; what is left
-# stays in "$@". Values are never evaluated.
+# that is true or false stays one of the two; `--some_option` alone is true. `--config FILE` sources
+# FILE at its place in that order. Options end at `--` or at the first argument that does not start
+# with `--`; what is left stays in "$@". Values are never evaluated.
 
 _options_fail() {
   printf '%s: error: %s\n' "${0##*/}" "$1" >&2
@@ -66,6 +66,14 @@ _options_set() {
   printf -v "$1" '%s' "$2" || _options_fail "--$1 can't be set"
 }
 
+# Is $1, as on the command line, a truth value's option?
+_options_truth() {
+  local _options_asked=${1#--}
+  _options_asked=${_options_asked//-/_}
+  _options_known "$_options_asked" &&
+    [[ ${!_options_asked} == true || ${!_options_asked} == false ]]
+}
+
 # Source the file $1 under the same rules: no unknown names, truth values stay truth values.
 _options_config() {
   local _options_file=$1 _options_name _options_before=" " _options_truths=()
@@ -109,6 +117,7 @@ while (($# > 0)); do
       ;;
     --*)
       _options_name=$1
+      if (($# < 2)) || [[ $2 == --* ]] && _options_truth "$1"; then set -- "$1" true "${@:2}"; fi
       if (($# < 2)); then _options_fail "$1 needs a value"; fi
       _options_value=$2
       # An option where a value belongs: the value was forgotten. (`--name=--value` says it is one.)
@@ -132,5 +141,5 @@ while (($# > 0)); do
   fi
 done
 unset _options_name _options_value _options_next
-unset -f _options_fail _options_known _options_measure _options_unknown _options_set _options_config
+unset -f _options_fail _options_known _options_measure _options_unknown _options_set _options_truth _options_config
 true

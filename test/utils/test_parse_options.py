@@ -96,6 +96,13 @@ def test_other_variables_are_not_options(script: Path, name: str):
     assert not (script.parent / "evil").exists()
 
 
+@pytest.mark.parametrize("rest", [[], ["--stage", "2"], ["--"], ["--stage=2", "--force"]])
+def test_a_truth_value_alone_is_true(script: Path, rest: list[str]):
+    got = values(script, "--force", *rest)
+    assert got[2] == "force=true"
+    assert got[0] == ("stage=2" if len(rest) == 2 else "stage=1")
+
+
 def test_truth_values(script: Path):
     assert values(script, "--force", "true")[2] == "force=true"
     assert "--force takes true or false, not 'yes'" in error(script, "--force", "yes")
