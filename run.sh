@@ -24,6 +24,7 @@ skip_data_prep=false # skip stages 1-4
 skip_train=false     # skip stage 5
 skip_eval=false      # skip stages 6-7
 force=false          # redo what is done; training starts anew, the old experiment is set aside
+ablations=false      # the proposed system and its ablations one after the other, and the paper's tables
 
 # Machines
 ngpu=                # GPUs per node (default: 1 if there is one)
@@ -40,11 +41,13 @@ expdir=$ROOT/egs/$recipe/exp   # statistics and experiments
 train_set=train      # sets to train on, separated by spaces
 valid_set=valid      # sets to select the best epochs on
 test_sets="test"     # sets to test on
+test_recipes=        # prepared recipes whose test sets are added, e.g. "emotiw2018 custom=FOLDER"
 fold=                # of recipes with folds: a fold's name, or all
 speed_perturb_factors= # copies of the training sets at these speeds, e.g. "0.9 1.1"
 max_unreadable=0.01  # share of audio files that may be unreadable
 whisper_model=none   # Whisper model to transcribe with: a name, a checkpoint, or none
 whisper_language=auto # language to force, or auto
+whisper_args=        # e.g. "--logprob_threshold -0.8 --text_normalizer plain"
 token_type=bpe       # bpe or char
 nbpe=500             # vocabulary size, fewer in small corpora
 
@@ -79,6 +82,7 @@ Recipes: $(cd "$ROOT/egs" && echo */ | tr -d /)
 $(sed -n '/^# Stages/,/^RECIPE_DIR=/{/^RECIPE_DIR=/d;p}' "${BASH_SOURCE[0]}")
 # Of the recipe $recipe
 $(cat "$RECIPE_DIR/recipe.conf")"
+ARGUMENTS=("$@")
 . "$ROOT/utils/parse_options.sh"
 if [ $# -gt 0 ]; then
     echo "error: run.sh takes options only, not '$1' (see --help)" >&2
@@ -100,18 +104,28 @@ fi
 if [ -z "$ngpu" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
 fi
-train_tag=$(python -m sermtl.bin.tag --tag="$train_tag" --train_config="$train_config" \
-    --train_args="$train_args" --ssl_model="$ssl_model")
 for name in datadir dumpdir expdir; do # the same from every folder
     if [[ ${!name} != /* ]]; then printf -v "$name" %s "$PWD/${!name}"; fi
 done
+labels=()
+if [ -f "$RECIPE_DIR/labels.yaml" ]; then labels=(--labels "$RECIPE_DIR/labels.yaml"); fi
+tests=(--dumpdir "$dumpdir" --datadir "$datadir" --test_sets "$test_sets" --fold "$fold"
+    --test_recipes "$test_recipes" --recipes_dir "$ROOT/egs" --inference_tag "$inference_tag")
+references=(${labels[@]+"${labels[@]}"} --train_set "$train_set" --extra_labels "$extra_labels")
+if $ablations; then # this script for each system
+    exec python -m sermtl.bin.ablate --run_sh "$ROOT/run.sh" --recipe "$recipe" \
+        --expdir "$expdir" "${tests[@]}" "${references[@]}" --conf_dir "$ROOT/conf" \
+        --train_config "$train_config" --train_args="$train_args" --train_tag "$train_tag" \
+        --ssl_model "$ssl_model" --stop_stage "$stop_stage" -- "${ARGUMENTS[@]}"
+fi
+train_tag=$(python -m sermtl.bin.tag --tag="$train_tag" --train_config="$train_config" \
+    --train_args="$train_args" --ssl_model="$ssl_model")
 # What is made from other sets or with other options has another place.
 split=${fold:+folds} speeds=${speed_perturb_factors:+_sp${speed_perturb_factors// /_}}
 split=${split:-${train_set// /+}_${valid_set// /+}}
 stats=$expdir/stats_$split$speeds tokens=$dumpdir/tokens/${split}_$token_type$nbpe
 exp=$expdir/$train_tag
-labels=() configs=("$ROOT/conf/train.yaml") corpus_args=()
-if [ -f "$RECIPE_DIR/labels.yaml" ]; then labels=(--labels "$RECIPE_DIR/labels.yaml"); fi
+configs=("$ROOT/conf/train.yaml") corpus_args=()
 if [ -f "$RECIPE_DIR/conf/train.yaml" ]; then configs+=("$RECIPE_DIR/conf/train.yaml"); fi
 read -ra overlays <<<"$train_config"
 for name in ${corpus_options[@]+"${corpus_options[@]}"}; do corpus_args+=("$name=${!name}"); done
@@ -142,7 +156,8 @@ fi
 
 if begin 2 "$skip_data_prep" "transcription"; then
     run transcribe --dumpdir "$dumpdir" --whisper_model "$whisper_model" \
-        --language "$whisper_language" --nj "$nj" --ngpu "$ngpu" --cmd "$cmd" --force "$force"
+        --language "$whisper_language" --nj "$nj" --ngpu "$ngpu" --cmd "$cmd" --force "$force" \
+        --whisper_args="$whisper_args"
 fi
 
 if begin 3 "$skip_data_prep" "tokenization"; then
@@ -167,16 +182,13 @@ if begin 5 "$skip_train" "training"; then
 fi
 
 if begin 6 "$skip_eval" "inference"; then
-    run infer --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
-        --test_sets "$test_sets" --fold "$fold" --inference_config "$inference_config" \
-        --inference_args="$inference_args" --inference_tag "$inference_tag" --cmd "$cmd" \
-        --inference_nj "$inference_nj" --ngpu "$gpus_of_inference" --force "$force"
+    run infer --expdir "$exp" "${tests[@]}" --inference_config "$inference_config" \
+        --inference_args="$inference_args" --inference_nj "$inference_nj" \
+        --ngpu "$gpus_of_inference" --cmd "$cmd" --force "$force"
 fi
 
 if begin 7 "$skip_eval" "scoring"; then
-    run score --expdir "$exp" --dumpdir "$dumpdir" --datadir "$datadir" \
-        --train_set "$train_set" --test_sets "$test_sets" --fold "$fold" \
-        --inference_tag "$inference_tag" --extra_labels "$extra_labels" --force "$force"
+    run score --expdir "$exp" "${tests[@]}" "${references[@]}" --force "$force"
 fi
 
 if begin 8 false "packing"; then

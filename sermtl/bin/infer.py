@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
+from sermtl.bin.evaluation import add_evaluation_options, places_of
 from sermtl.data.audio import audio_files, read_dump
-from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
-from sermtl.inference import folder_name, merge
+from sermtl.inference import merge
 from sermtl.stage import Stage
 from sermtl.training import CHECKPOINT
 from sermtl.training.conf import resolve
@@ -24,14 +24,9 @@ OPTIONS = {"weights", "batch_seconds"}  # of an inference conf
 def main(argv: Sequence[str] | None = None) -> None:
     """Infer what isn't inferred yet, each set in parallel jobs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--expdir", type=Path, required=True, help="exp/<tag>")
-    parser.add_argument("--dumpdir", type=Path, required=True)
-    parser.add_argument("--datadir", type=Path, required=True)
-    parser.add_argument("--test_sets", default="", help="unless the recipe has folds")
-    parser.add_argument("--fold", default="", help="a fold's name or all")
+    add_evaluation_options(parser)
     parser.add_argument("--inference_config", required=True)
     parser.add_argument("--inference_args", default="", help="--name value … on top")
-    parser.add_argument("--inference_tag", default="")
     parser.add_argument("--inference_nj", type=int, default=1, help="parallel jobs")
     parser.add_argument("--ngpu", type=int, default=0, help="1: each job has a GPU")
     parser.add_argument("--cmd", default="utils/run.pl")
@@ -40,11 +35,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     conf = resolve([args.inference_config], args.inference_args, option="--inference_args")
     _check(conf, args.inference_config)
-    for split in resolve_splits(args.datadir, args.fold, test_sets=args.test_sets):
-        model = args.expdir / split.name
-        for name in split.test:
-            output = model / folder_name(args.inference_tag) / name
-            _infer(model, args.dumpdir / name, output, conf, args)
+    for place in places_of(args, args.expdir):
+        _infer(args.expdir / place.run.name, place.dump, place.folder, conf, args)
 
 
 def _check(conf: dict[str, Any], file: str) -> None:

@@ -11,114 +11,127 @@ from typing import Any
 
 import numpy as np
 
+from sermtl.bin.evaluation import (
+    add_evaluation_options,
+    add_label_options,
+    answers_of,
+    inventory,
+    places_of,
+    results_folder,
+)
 from sermtl.data.audio import UNREADABLE
-from sermtl.data.splits import Run, resolve_splits
+from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
-from sermtl.inference import EMBEDDINGS, TABLE, folder_name
+from sermtl.inference import EMBEDDINGS, TABLE
 from sermtl.scoring import plots
-from sermtl.scoring.predictions import (
-    CORPUS_TEXT,
-    REFERENCES,
-    Predicted,
-    read_extra_labels,
-    read_predictions,
-    read_training_texts,
-)
+from sermtl.scoring.predictions import CORPUS_TEXT, REFERENCES, read_extra_labels
 from sermtl.scoring.provenance import provenance
 from sermtl.scoring.scores import reference, set_scores
+from sermtl.scoring.submission import write_submission
 from sermtl.scoring.tables import results_md, summary
+from sermtl.scoring.tested import Place, AnsweredSet
 from sermtl.stage import Stage
 
-POOLED = "test"
-"""Name under which the folds' test utterances are scored together."""
 MODEL_FILES = ("layer_weights.json", "history.json", "parameters.json")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Score what isn't scored yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--expdir", type=Path, required=True, help="exp/<tag>")
-    parser.add_argument("--dumpdir", type=Path, required=True)
-    parser.add_argument("--datadir", type=Path, required=True)
-    parser.add_argument("--test_sets", default="", help="unless the recipe has folds")
-    parser.add_argument("--train_set", default="", help="for the WER on unseen sentences")
-    parser.add_argument("--fold", default="", help="a fold's name or all")
-    parser.add_argument("--inference_tag", default="")
-    parser.add_argument("--extra_labels", default="", help="CSV id,gender,text,speaker,emotion")
-    parser.add_argument("--closed_labels", default="", help="classes of the test corpus, if fewer")
+    add_evaluation_options(parser)
+    add_label_options(parser)
     parser.add_argument("--force", choices=["true", "false"], default="false")
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)
-    runs = resolve_splits(
-        args.datadir, args.fold, train_set=args.train_set, test_sets=args.test_sets
-    )
-    _score(runs, args, arguments)
 
-
-def _score(runs: list[Run], args: argparse.Namespace, arguments: list[str]) -> None:
-    tag = folder_name(args.inference_tag)
-    target = args.expdir
-    if args.fold not in ("", "all"):  # one fold's scores aren't the experiment's
-        target = target / runs[0].name
-    if args.inference_tag:  # nor are those of special inference options
-        target = target / tag
-    models = {run.name: args.expdir / run.name for run in runs}
-    parts = [
-        (POOLED if run.name else name, run, models[run.name] / tag / name, args.dumpdir / name)
-        for run in runs
-        for name in run.test
-    ]
-    if not parts:
-        raise UserError("no test set is named: give --test_sets")
+    target = results_folder(args, args.expdir)
+    parts = places_of(args, args.expdir, args.train_set)
+    models = {part.run.name: args.expdir / part.run.name for part in parts}
+    inventories = [inventory(args), *(p.recipe.inventory for p in parts if p.recipe)]
     work = Stage(
         target / "scored.json",
-        {"parts": [(name, str(folder)) for name, _, folder, _ in parts]}
-        | {"train": [run.train for run in runs], "closed_labels": args.closed_labels},
+        {
+            "parts": [(part.title, str(part.folder)) for part in parts],
+            "train": [part.run.train for part in parts],
+            "labels": [vars(labels) for labels in inventories if labels],
+        },
         _inputs(parts, models, args),
     )
     if not work.is_done() or args.force == "true":
-        extra = read_extra_labels(Path(args.extra_labels)) if args.extra_labels else {}
-        sets: dict[str, list[Predicted]] = {}
-        for name, run, folder, dump in parts:
-            texts = read_training_texts(args.dumpdir, run.train) if run.train else None
-            predicted = read_predictions(folder, dump, extra, run.name or name, texts)
-            sets.setdefault(name, []).append(predicted)
-        _check_extra_labels(extra, sets, args.extra_labels)
-        results = {name: set_scores(p, args.closed_labels.split()) for name, p in sets.items()}
-        pictures = _plot(target, sets, results, models)
-        facts = provenance(models, arguments)
-        with atomic_write(target / "results.json") as stream:
-            json.dump(results, stream, indent=1, ensure_ascii=False)
-        with atomic_write(target / "RESULTS.md") as stream:
-            stream.write(results_md(args.expdir.name, results, facts, pictures))
-        files = [file for named in pictures.values() for _, file in named]
-        work.finish([target / file for file in ("results.json", "RESULTS.md", *files)])
+        work.finish(_score(target, parts, models, args, arguments))
     print(summary(json.loads((target / "results.json").read_text(encoding="utf-8"))))
     print(f"written: {target}/RESULTS.md, results.json beside it, and plots")
 
 
-def _inputs(parts: list[Any], models: dict[str, Path], args: argparse.Namespace) -> list[Path]:
+def _score(
+    target: Path,
+    parts: list[Place],
+    models: dict[str, Path],
+    args: argparse.Namespace,
+    arguments: list[str],
+) -> list[Path]:
+    """Score, draw and write; returns what is written."""
+    sets = answers_of(args, parts)
+    if args.extra_labels:
+        _check_extra_labels(Path(args.extra_labels), sets)
+    results = {t: set_scores(of.parts, of.closed, of.shared) for t, of in sets.items()}
+    submissions = _submit(target, parts, sets, args.datadir)
+    pictures = _plot(target, sets, results, models)
+    facts = provenance(models, "sermtl.bin.score", arguments)
+    with atomic_write(target / "results.json") as stream:
+        json.dump(results, stream, indent=1, ensure_ascii=False)
+    with atomic_write(target / "RESULTS.md") as stream:
+        stream.write(results_md(args.expdir.name, results, facts, pictures))
+    files = ["results.json", "RESULTS.md"]
+    files += [file for named in pictures.values() for _, file in named]
+    return [*(target / file for file in files), *submissions]
+
+
+def _inputs(
+    parts: Sequence[Place], models: dict[str, Path], args: argparse.Namespace
+) -> list[Path]:
     files = [model / name for model in models.values() for name in MODEL_FILES]
-    for _, run, folder, dump in parts:
-        files += [folder / TABLE, folder / EMBEDDINGS]
-        files += [dump / name for name in (*REFERENCES.values(), CORPUS_TEXT, UNREADABLE)]
-        files += [args.dumpdir / name / "text" for name in run.train]
+    for part in parts:
+        files += [part.folder / TABLE, part.folder / EMBEDDINGS]
+        files += [part.dump / name for name in (*REFERENCES.values(), CORPUS_TEXT, UNREADABLE)]
+        files += [args.dumpdir / name / "text" for name in part.run.train]
     return [*files, Path(args.extra_labels)] if args.extra_labels else files
 
 
-def _check_extra_labels(
-    extra: dict[str, dict[str, str]], sets: dict[str, list[Predicted]], path: str
-) -> None:
-    tested = {utt_id for parts in sets.values() for part in parts for utt_id in part.ids}
-    for column, values in extra.items():
+def _check_extra_labels(path: Path, sets: dict[str, AnsweredSet]) -> None:
+    tested = {utt_id for of in sets.values() for part in of.parts for utt_id in part.ids}
+    for column, values in read_extra_labels(path).items():
         if not values.keys() & tested:
             raise UserError(f"{path}: column {column!r} has no label of any tested utterance")
 
 
+def _submit(
+    target: Path, parts: Sequence[Place], sets: dict[str, AnsweredSet], datadir: Path
+) -> list[Path]:
+    """The answers for own test sets without labels, as a challenge wants them."""
+    written = []
+    for part in parts:
+        if part.recipe or part.run.name:
+            continue
+        answered = sets[part.title].parts[0]
+        if set(answered.references["emotion"]) != {UNKNOWN}:
+            continue
+        answers = dict(zip(answered.ids, answered.answers["emotion"], strict=True))
+        path = target / f"submission_{part.title}.csv"
+        try:
+            write_submission(path, answers, datadir / part.dump.name, part.dump)
+        except UserError as error:  # other sets are scored all the same
+            print(f"no {path.name}: {error}")
+        else:
+            written.append(path)
+            print(f"{part.title} has no labels: {path} holds the answers, one for each file")
+    return written
+
+
 def _plot(
     target: Path,
-    sets: dict[str, list[Predicted]],
+    sets: dict[str, AnsweredSet],
     results: dict[str, dict[str, Any]],
     models: dict[str, Path],
 ) -> dict[str, list[tuple[str, str]]]:
@@ -129,8 +142,8 @@ def _plot(
         pictures.setdefault(name, []).append((title, file))
         return target / file
 
-    for name, parts in sets.items():
-        scores = results[name]
+    for name, of in sets.items():
+        parts, scores = of.parts, results[name]
         if "confusion" in scores:
             path = add(name, "Confusion matrix", f"confusion_{name}.png")
             plots.confusion_matrix(path, scores["confusion"], scores["labels"])

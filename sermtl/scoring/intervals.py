@@ -43,18 +43,21 @@ class Units:
         return sums
 
 
-def resampling_units(speakers: Sequence[str]) -> Units:
+def resampling_units(speakers: Sequence[str], ids: Sequence[str] | None = None) -> Units:
     """Speakers where at least ten are known, else utterances.
 
     Args:
-        speakers: of each utterance; one of unknown speaker is a unit of its own.
+        speakers: of each answer; an utterance of unknown speaker is a unit of its own.
+        ids: utterance of each answer, where several models answer the same one.
     """
-    number = len(speakers)
+    utterances = [(utt_id,) for utt_id in (ids or range(len(speakers)))]  # no speaker's name
     if len(set(speakers) - {UNKNOWN}) < MIN_SPEAKERS:
-        return Units("utterances", np.arange(number), number)
-    names = [s if s != UNKNOWN else (i,) for i, s in enumerate(speakers)]
-    order = {name: unit for unit, name in enumerate(dict.fromkeys(names))}
-    return Units("speakers", np.array([order[name] for name in names]), len(order))
+        name, members = "utterances", utterances
+    else:
+        pairs = zip(speakers, utterances, strict=True)
+        name, members = "speakers", [s if s != UNKNOWN else utterance for s, utterance in pairs]
+    order = {unit: number for number, unit in enumerate(dict.fromkeys(members))}
+    return Units(name, np.array([order[unit] for unit in members], dtype=np.int64), len(order))
 
 
 def one_hot_cells(reference: np.ndarray, hypothesis: np.ndarray, num_classes: int) -> np.ndarray:

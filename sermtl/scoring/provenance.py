@@ -17,19 +17,20 @@ COMMAND_VARIABLE = "SERMTL_COMMAND"
 """Environment variable in which ``run.sh`` tells how it was called."""
 
 
-def provenance(models: dict[str, Path], arguments: list[str]) -> dict[str, Any]:
-    """The facts that RESULTS.md opens with.
+def provenance(models: dict[str, Path], module: str, arguments: list[str]) -> dict[str, Any]:
+    """The facts that results open with.
 
     Args:
         models: folder of each fold's model (or one entry ``""``).
-        arguments: of the scoring command.
+        module: the scoring command.
+        arguments: its.
 
     Returns:
         ``commands``, ``commit``, ``versions``, ``confs`` (paths) and ``parameters`` (of the first
         model, where stage 6 counted them).
     """
     shown = [_from_here(argument) for argument in arguments]
-    scoring = shlex.join(["python", "-m", "sermtl.bin.score", *shown])
+    scoring = shlex.join(["python", "-m", module, *shown])
     called = os.environ.get(COMMAND_VARIABLE, "").strip()
     counts = next(iter(models.values())) / "parameters.json"
     return {

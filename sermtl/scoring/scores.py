@@ -23,7 +23,9 @@ def on_cells(metric: Statistic, num_classes: int) -> Statistic:
     return lambda sums: metric(sums.reshape(*sums.shape[:-1], num_classes, num_classes))
 
 
-def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = None) -> dict:
+def set_scores(
+    parts: Sequence[Predicted], closed_labels: list[str] | None = None, shared: bool = False
+) -> dict:
     """Score a test set; what can't be measured is absent.
 
     Args:
@@ -31,16 +33,18 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
             of the same name come from the same model.
         closed_labels: classes of the test corpus where those are fewer than the model's; the main
             figures are then of the likeliest among them, and ``open`` holds those of all classes.
+        shared: several models may answer the same utterances; rates are then over all answers.
 
     Returns:
         As in ``results.json``; rates are fractions of 1, and those with an interval
-        {``value``, ``low``, ``high``, ``unit``}. ``absent`` tells why a figure is missing.
+        {``value``, ``low``, ``high``, ``unit``}. ``absent`` tells why a figure is missing. Numbers
+        ``n`` are of utterances, ``models`` of models where those are shared.
 
     Raises:
-        UserError: when folds disagree in their classes or share an utterance, or a closed label
-            is no class of the model or given twice.
+        UserError: when folds disagree in their classes or, unless ``shared``, have an utterance
+            in common, or a closed label is no class of the model or given twice.
     """
-    _check(parts, closed_labels)
+    _check(parts, closed_labels, shared)
     classes = parts[0].classes
     labels = closed_labels if closed_labels and len(closed_labels) < len(classes) else classes
     absent: dict[str, str] = {}
@@ -49,14 +53,17 @@ def set_scores(parts: Sequence[Predicted], closed_labels: list[str] | None = Non
         opened = _emotion(parts, classes, scored=labels)
         about_the_set = ("n", "n_unlabelled", "outside")
         result["open"] = {k: v for k, v in opened.items() if k not in about_the_set}
-    if unreadable := sum(part.unreadable for part in parts):
+    folds = _by_model(parts)
+    if shared and len(folds) > 1:
+        result["models"] = len(folds)
+    answered = next(iter(folds.values())) if shared else parts
+    if unreadable := sum(part.unreadable for part in answered):
         result["n_unreadable"] = unreadable
     if not result["n"]:
         absent["emotion"] = "no utterance has a reference label"
     for scores, reason in (_gender(parts), _words(parts), _speaker(parts)):
         result |= scores
         absent |= reason
-    folds = _by_model(parts)
     if len(folds) > 1:
         result["folds"] = {
             name: {"n": fold["n"], **{m: fold[m]["value"] for m in METRICS if m in fold}}
@@ -78,14 +85,14 @@ def _by_model(parts: Sequence[Predicted]) -> dict[str, list[Predicted]]:
     return models
 
 
-def _check(parts: Sequence[Predicted], closed_labels: list[str] | None) -> None:
+def _check(parts: Sequence[Predicted], closed_labels: list[str] | None, shared: bool) -> None:
     classes = parts[0].classes
     seen: dict[str, str] = {}
     for part in parts:
         if part.classes != classes:
             raise UserError(f"{part.name} predicts {part.classes}, {parts[0].name} {classes}")
         for utt_id in part.ids:
-            if utt_id in seen:
+            if utt_id in seen and (not shared or seen[utt_id] == part.name):
                 raise UserError(f"{utt_id} is tested in {seen[utt_id]} and in {part.name}")
             seen[utt_id] = part.name
     for label in closed_labels or []:
@@ -95,101 +102,152 @@ def _check(parts: Sequence[Predicted], closed_labels: list[str] | None) -> None:
         raise UserError(f"a closed label is given twice: {' '.join(closed_labels or [])}")
 
 
+def emotion_cells(
+    parts: Sequence[Predicted], labels: list[str], scored: list[str] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each answer's confusion matrix of emotions.
+
+    Args:
+        parts: the predictions.
+        labels: classes that the answer is the likeliest of.
+        scored: references that count, if not all of ``labels``.
+
+    Returns:
+        (N,) bool, the answers that are scored, and their (n, C * C) cells.
+    """
+    references = np.array(reference(parts, "emotion"), dtype=object)
+    hypotheses = np.concatenate([part.emotions(labels) for part in parts])
+    chosen = np.isin(references, scored or labels)
+    indices = np.array([labels.index(label) for label in references[chosen]], dtype=np.int64)
+    return chosen, one_hot_cells(indices, hypotheses[chosen], len(labels))
+
+
+def gender_labels(parts: Sequence[Predicted]) -> set[str]:
+    """The genders that occur, in references or answers."""
+    answers = {value for part in parts for value in part.answers["gender"]}
+    return answers | (set(reference(parts, "gender")) - {UNKNOWN})
+
+
+def gender_cells(
+    parts: Sequence[Predicted], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each answer's confusion matrix of genders, as `emotion_cells`."""
+    references = reference(parts, "gender")
+    answers = [value for part in parts for value in part.answers["gender"]]
+    chosen = np.array([value != UNKNOWN for value in references])
+    pairs = [(labels.index(references[i]), labels.index(answers[i])) for i in chosen.nonzero()[0]]
+    indices = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return chosen, one_hot_cells(indices[:, 0], indices[:, 1], len(labels))
+
+
+def word_counts(
+    parts: Sequence[Predicted], characters: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each transcript's errors: (N,) bool, those with a reference, and their (n, 2) counts."""
+    texts = _reference_texts(parts)
+    chosen = np.array([bool(text) for text in texts])
+    answers = [value for part in parts for value in part.answers["transcript"]]
+    keep = np.flatnonzero(chosen)
+    if not len(keep):
+        return chosen, np.zeros((0, 2), dtype=np.int64)
+    counts = edit_counts([texts[i] for i in keep], [answers[i] for i in keep], characters)
+    return chosen, counts
+
+
+def units_of(parts: Sequence[Predicted], chosen: np.ndarray) -> Units:
+    """What the bootstrap draws of the chosen answers."""
+    speakers, ids = reference(parts, "speaker"), _ids(parts)
+    keep = np.flatnonzero(chosen)
+    return resampling_units([speakers[i] for i in keep], [ids[i] for i in keep])
+
+
+def _ids(parts: Sequence[Predicted]) -> list[str]:
+    return [utt_id for part in parts for utt_id in part.ids]
+
+
+def _number(parts: Sequence[Predicted], chosen: np.ndarray) -> int:
+    """Of utterances: several models may have answered the same one."""
+    ids = _ids(parts)
+    return len({ids[i] for i in np.flatnonzero(chosen)})
+
+
+def _reference_texts(parts: Sequence[Predicted]) -> list[str]:
+    return [normalize_text(t) if t != UNKNOWN else "" for t in reference(parts, "text")]
+
+
 def _emotion(
     parts: Sequence[Predicted], labels: list[str], scored: list[str] | None = None
 ) -> dict[str, Any]:
     """Answers among ``labels``, over the utterances whose reference is one of ``scored``."""
-    references = np.array(reference(parts, "emotion"), dtype=object)
-    hypotheses = np.concatenate([part.emotions(labels) for part in parts])
-    chosen = np.isin(references, scored or labels)
-    outside = Counter(r for r in references[~chosen] if r != UNKNOWN)
-    result: dict[str, Any] = {
-        "n": int(chosen.sum()),
-        "n_unlabelled": int((references == UNKNOWN).sum()),
-    }
-    if outside:  # labels that the answer can't be: they are told, not scored
-        result["outside"] = dict(sorted(outside.items()))
+    references = reference(parts, "emotion")
+    chosen, cells = emotion_cells(parts, labels, scored)
+    of_utterance = dict(zip(_ids(parts), references, strict=True))
+    counted = Counter(of_utterance.values())
+    result: dict[str, Any] = {"n": _number(parts, chosen), "n_unlabelled": counted.pop(UNKNOWN, 0)}
+    # Labels that the answer can't be are told, not scored.
+    if outside := {k: n for k, n in sorted(counted.items()) if k not in (scored or labels)}:
+        result["outside"] = outside
     if not chosen.any():
         return result
-    indices = [labels.index(label) for label in references[chosen]]
-    result |= _classified(parts, chosen, indices, hypotheses[chosen], len(labels), METRICS)
-    confusion = result["confusion"]
-    detail = emotion_scores(np.array(confusion), labels)
-    result |= {"per_class": detail["per_class"], "labels": labels}
-    result["majority"] = majority_baseline(np.array(confusion), labels)
+    result |= _rates(parts, chosen, cells, len(labels), METRICS)
+    confusion = cells.sum(axis=0).reshape(len(labels), len(labels))
+    detail = emotion_scores(confusion, labels)
+    result |= {"confusion": confusion.tolist(), "per_class": detail["per_class"], "labels": labels}
+    result["majority"] = majority_baseline(confusion, labels)
     return result
 
 
-def _classified(
+def _rates(
     parts: Sequence[Predicted],
-    scored: np.ndarray,
-    references: Sequence[int],
-    hypotheses: Sequence[int],
+    chosen: np.ndarray,
+    cells: np.ndarray,
     num_classes: int,
     metrics: dict[str, Statistic],
 ) -> dict[str, Any]:
-    """Metrics with intervals, and the confusion matrix, of the utterances that are scored."""
-    rows = one_hot_cells(np.asarray(references), np.asarray(hypotheses), num_classes)
+    """Metrics of confusion matrices, with intervals."""
     statistics = {name: on_cells(metric, num_classes) for name, metric in metrics.items()}
-    figures = interval(rows, _units(parts, scored), statistics)
-    confusion = rows.sum(axis=0).reshape(num_classes, num_classes)
-    return {**figures, "confusion": confusion.tolist()}
-
-
-def _units(parts: Sequence[Predicted], scored: np.ndarray) -> Units:
-    speakers = reference(parts, "speaker")
-    return resampling_units([speakers[i] for i in np.flatnonzero(scored)])
+    return interval(cells, units_of(parts, chosen), statistics)
 
 
 def _gender(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
     if any("gender" not in part.answers for part in parts):
         return {}, {"gender": "the model does not tell genders"}
-    references = reference(parts, "gender")
-    scored = np.array([value != UNKNOWN for value in references])
-    if not scored.any():
+    labels = sorted(gender_labels(parts))
+    chosen, cells = gender_cells(parts, labels)
+    if not chosen.any():
         return {}, {"gender": "no utterance has a reference label"}
-    answers = [value for part in parts for value in part.answers["gender"]]
-    pairs = [(references[i], answers[i]) for i in np.flatnonzero(scored)]
-    labels = sorted({label for pair in pairs for label in pair})
-    indices = np.array([[labels.index(label) for label in pair] for pair in pairs])
     metrics = {f"gender_{name}": METRICS[name] for name in ("accuracy", "uar")}
-    scores = _classified(parts, scored, indices[:, 0], indices[:, 1], len(labels), metrics)
-    del scores["confusion"]
-    return {**scores, "gender_n": len(pairs)}, {}
+    scores = _rates(parts, chosen, cells, len(labels), metrics)
+    return {**scores, "gender_n": _number(parts, chosen)}, {}
 
 
 def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
     if any("transcript" not in part.answers for part in parts):
         return {}, {"wer": "the model does not transcribe"}
-    texts = [normalize_text(t) if t != UNKNOWN else "" for t in reference(parts, "text")]
-    scored = np.array([bool(text) for text in texts])
-    if not scored.any():
+    chosen, words = word_counts(parts)
+    if not chosen.any():
         return {}, {"wer": "no utterance has a reference transcript"}
-    answers = [value for part in parts for value in part.answers["transcript"]]
-    keep = np.flatnonzero(scored)
-    references, hypotheses = [texts[i] for i in keep], [answers[i] for i in keep]
+    units = units_of(parts, chosen)
     sources = [source for part in parts for source in part.text_sources]
-    words = edit_counts(references, hypotheses)
-    characters = edit_counts(references, hypotheses, characters=True)
-    units = _units(parts, scored)
     result = {
         **interval(words, units, {"wer": error_rate}),
-        **interval(characters, units, {"cer": error_rate}),
-        "wer_n": len(keep),
-        "wer_reference": "+".join(sorted({sources[i] for i in keep})),
+        **interval(word_counts(parts, characters=True)[1], units, {"cer": error_rate}),
+        "wer_n": _number(parts, chosen),
+        "wer_reference": "+".join(sorted({sources[i] for i in np.flatnonzero(chosen)})),
     }
     if any(part.training_texts is None for part in parts):
         return result, {"wer_unseen": "the training sets are not named"}
     seen_in = [part.training_texts or () for part in parts for _ in part.ids]
+    texts = _reference_texts(parts)
     unseen = np.array([text not in seen for text, seen in zip(texts, seen_in, strict=True)])
-    unseen &= scored
-    if unseen.sum() == scored.sum():
+    unseen &= chosen
+    if unseen.sum() == chosen.sum():
         return result, {}
     if not unseen.any():
         return result, {"wer_unseen": "training saw every sentence of the set"}
     statistics = {"wer_unseen": error_rate}
-    result |= interval(words[unseen[keep]], _units(parts, unseen), statistics)
-    return {**result, "wer_unseen_n": int(unseen.sum())}, {}
+    result |= interval(words[unseen[chosen]], units_of(parts, unseen), statistics)
+    return {**result, "wer_unseen_n": _number(parts, unseen)}, {}
 
 
 def _speaker(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -210,7 +268,8 @@ def _speaker(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]
     if not models:
         return {}, {"speaker_eer": next(iter(reasons.values()))}
     members = [part for group in _by_model(parts).values() for part in group]
-    rate = verification.pooled_error_rate(models, resampling_units(reference(members, "speaker")))
+    everything = np.ones(offset, dtype=bool)
+    rate = verification.pooled_error_rate(models, units_of(members, everything))
     pairs = {
         "same": sum(int(model.same.sum()) for model in models),
         "different": sum(int((~model.same).sum()) for model in models),

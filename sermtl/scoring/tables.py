@@ -81,7 +81,7 @@ def results_md(
         else:
             blocks.append(_figures(scores))
         if "folds" in scores:
-            blocks.append(_folds(scores["folds"]))
+            blocks.append(_folds(scores["folds"], scores.get("models")))
         blocks += [f"{note[0].upper()}{note[1:]}." for note in _notes(scores)]
         blocks += _pictures(plots.get(name, []))
     if plots.get(""):
@@ -89,7 +89,8 @@ def results_md(
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text in columns, all but the first flush right."""
     rule = ["---", *["---:"] * (len(header) - 1)]
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
     return "\n".join("| " + " | ".join(row) + " |" for row in (escaped[0], rule, *escaped[1:]))
@@ -102,7 +103,7 @@ def _overview(results: Results) -> str:
         [name, str(scores["n"]), *(percent(scores[key]) if key in scores else "" for key in keys)]
         for name, scores in results.items()
     ]
-    table = _table(["set", "n", *(FIGURES[key] for key in keys)], rows)
+    table = markdown_table(["set", "n", *(FIGURES[key] for key in keys)], rows)
     return f"In %, with 95 % bootstrap intervals; n counts utterances with an emotion.\n\n{table}"
 
 
@@ -119,6 +120,8 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
 
 def _counts(scores: Mapping[str, Any]) -> str:
     text = f"{scores['n']} utterances with an emotion, {scores['n_unlabelled']} without"
+    if "models" in scores:
+        text += f", all answered by each of {scores['models']} models"
     if "n_unreadable" in scores:
         text += f", {scores['n_unreadable']} left out because their audio can't be read"
     if "outside" in scores:
@@ -143,7 +146,7 @@ def _figures(scores: Mapping[str, Any]) -> str:
             row = [title, percent(scores[key])]
             rows.append([*row, percent(opened[key]) if key in opened else ""] if opened else row)
     header = ["", f"among {len(scores['labels'])} classes", "among all"] if opened else ["", "%"]
-    return _table(header, rows) if rows else ""
+    return markdown_table(header, rows) if rows else ""
 
 
 def _per_class(scores: Mapping[str, Any]) -> str:
@@ -155,16 +158,18 @@ def _per_class(scores: Mapping[str, Any]) -> str:
         [label, *(cell(values, key) for key in _CLASS_KEYS), str(values["support"])]
         for label, values in scores["per_class"].items()
     ]
-    return _table(["class", "precision", "recall", "F1", "utterances"], rows)
+    return markdown_table(["class", "precision", "recall", "F1", "utterances"], rows)
 
 
-def _folds(folds: Mapping[str, Mapping[str, Any]]) -> str:
+def _folds(folds: Mapping[str, Mapping[str, Any]], models: int | None) -> str:
     rows = [
         [name, str(fold["n"]), *(f"{100 * fold[k]:.1f}" if k in fold else "" for k in _FOLD_KEYS)]
         for name, fold in folds.items()
     ]
     note = "Scores are of the pooled predictions, each by the fold that did not train on it."
-    return f"{note}\n\n" + _table(["fold", "n", *(FIGURES[k] for k in _FOLD_KEYS)], rows)
+    if models:
+        note = f"Scores are of the pooled predictions of {models} models, each of all utterances."
+    return f"{note}\n\n" + markdown_table(["fold", "n", *(FIGURES[k] for k in _FOLD_KEYS)], rows)
 
 
 def _notes(scores: Mapping[str, Any]) -> list[str]:

@@ -2,85 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import sklearn.metrics as sk
+from experiment_folders import Experiment
 
-from sermtl.bin.score import main
 from sermtl.data.datadir import write_column
 from sermtl.errors import UserError
-
-CLASSES = ["neutral", "happy", "sad"]
-TASKS = ["speaker", "gender", "asr"]
-
-
-class Experiment:
-    """A scored experiment's folders, filled at random."""
-
-    def __init__(self, folder: Path) -> None:
-        self.exp, self.dump, self.data = folder / "exp" / "tag", folder / "dump", folder / "data"
-        self.references: dict[str, dict[str, str]] = {}
-        self.predictions: dict[str, dict[str, str]] = {}
-
-    def add_set(self, name: str, n: int = 60) -> None:
-        rng = np.random.default_rng(sum(map(ord, name)))
-        ids = [f"{name}-{i:03}" for i in range(n)]
-        columns = {
-            "utt2emo": rng.choice([*CLASSES, "<unk>"], n),
-            "utt2gender": rng.choice(["female", "male"], n),
-            "utt2spk": [f"{name}{i % 12:02}" for i in range(n)],
-            "text": rng.choice(["One two.", "three four five", "<unk>"], n),
-        }
-        for file, values in columns.items():
-            column = dict(zip(ids, map(str, values), strict=True))
-            for folder in (self.dump, self.data):
-                write_column(folder / name / file, column)
-            self.references.setdefault(file, {}).update(column)
-
-    def add_predictions(self, folder: Path, name: str) -> Path:
-        rng = np.random.default_rng(7)
-        rows = []
-        ids = [i for i in self.references["utt2emo"] if i.startswith(f"{name}-")]
-        for utt_id in ids:
-            p, omega = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(3))
-            row = {"id": utt_id, "emotion": CLASSES[p.argmax()]}
-            row |= {f"prob_{c}": f"{x:.6f}" for c, x in zip(CLASSES, p, strict=True)}
-            row |= {"gender": rng.choice(["female", "male"]), "gender_score": "0.7"}
-            row |= {f"weight_{t}": f"{x:.6f}" for t, x in zip(TASKS, omega, strict=True)}
-            row["transcript"] = rng.choice(["one two", "three", ""])
-            rows.append({key: str(value) for key, value in row.items()})
-        self.predictions |= {row["id"]: row for row in rows}
-        path = folder / "inference" / name / "predictions.csv"
-        self.write(path, rows)
-        embeddings = rng.normal(size=(len(ids), 4)).astype(np.float32)
-        np.savez(path.parent / "speaker_embeddings.npz", ids=np.array(ids), embeddings=embeddings)
-        history = [{"epoch": 1, "train": {"loss": 2.0}, "valid": {"loss": 2.1, "macro_f1": 0.2}}]
-        (folder / "history.json").write_text(json.dumps(history))
-        (folder / "layer_weights.json").write_text('{"weights": [0.5, 0.3, 0.2]}')
-        (folder / "parameters.json").write_text('{"total": 12345, "encoder": 12000}')
-        return path
-
-    @staticmethod
-    def write(path: Path, rows: list[dict[str, str]]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-
-    def score(self, **options: str) -> dict:
-        arguments = ["--expdir", self.exp, "--dumpdir", self.dump, "--datadir", self.data]
-        for name, value in options.items():
-            arguments += [f"--{name}", value]
-        main([str(argument) for argument in arguments])
-        return json.loads((self.exp / "results.json").read_text())
 
 
 @pytest.fixture
@@ -206,6 +139,45 @@ def test_extra_labels_join_by_utterance(experiment: Experiment, tmp_path: Path) 
     extra.write_text("id,gender\nelsewhere,female\n")
     with pytest.raises(UserError, match="no label of any tested"):
         experiment.score(test_sets="test", extra_labels=str(extra))
+
+
+def test_answers_for_a_set_without_labels(experiment: Experiment, capsys) -> None:
+    """The challenge's Test3: its file of answers is written, other sets are scored."""
+    experiment.add_set("later")
+    experiment.add_predictions(experiment.exp, "later")
+    unknown = dict.fromkeys((f"later-{i:03}" for i in range(60)), "<unk>")
+    write_column(experiment.dump / "later" / "utt2emo", unknown)
+    write_column(experiment.data / "later" / "wav.scp", {u: f"/x/{u}.wav" for u in unknown})
+    (experiment.dump / "later" / "unreadable.txt").touch()
+    results = experiment.score(test_sets="test later")
+    assert results["test"]["n"] > 0 and results["later"]["n"] == 0
+    lines = (experiment.exp / "submission_later.csv").read_text().splitlines()
+    assert lines[0] == "FileName,EmoClass" and len(lines) == 61
+    for line in lines[1:]:
+        file, answer = line.split(",")
+        assert experiment.predictions[file.removesuffix(".wav")]["emotion"] == answer
+    assert not (experiment.exp / "submission_test.csv").exists()
+    (experiment.exp / "submission_later.csv").unlink()
+    (experiment.dump / "later" / "unreadable.txt").write_text("later-060 /x/later-060.wav: bad\n")
+    experiment.score(test_sets="test later")
+    assert "no submission_later.csv: 1 clips of later can't be read" in capsys.readouterr().out
+
+
+def test_another_recipes_test_set(experiment: Experiment, tmp_path: Path) -> None:
+    egs = tmp_path / "egs"
+    (egs / "them").mkdir(parents=True)
+    (egs / "them" / "recipe.conf").write_text("")
+    (egs / "them" / "labels.yaml").write_text("classes: {happy: happy, neutral: neutral}")
+    dump, experiment.dump = experiment.dump, egs / "them" / "dump"
+    experiment.add_set("test")
+    n = dict.fromkeys(experiment.references["utt2emo"], "16000")
+    write_column(experiment.dump / "test" / "utt2num_samples", n)
+    experiment.dump = dump
+    experiment.add_predictions(experiment.exp, "test", recipe="them", seed=3)
+    results = experiment.score(test_sets="test", test_recipes="them", recipes_dir=str(egs))
+    assert set(results) == {"test", "them_test"}
+    assert results["them_test"]["labels"] == ["neutral", "happy"]
+    assert "sad" in results["them_test"]["outside"] and "open" in results["them_test"]
 
 
 def test_utterances_must_be_the_sets(experiment: Experiment) -> None:

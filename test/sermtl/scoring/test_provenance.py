@@ -16,7 +16,7 @@ def test_paths_are_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(here)
     monkeypatch.delenv("SERMTL_COMMAND", raising=False)
     arguments = ["--expdir", str(here / "exp" / "a b"), "--dumpdir", str(tmp_path / "dump")]
-    facts = provenance({"": here / "exp" / "a b"}, [*arguments, "--fold", ""])
+    facts = provenance({"": here / "exp" / "a b"}, "sermtl.bin.score", [*arguments, "--fold", ""])
     shown = f"--expdir 'exp/a b' --dumpdir {tmp_path}/dump --fold ''"
     assert facts["commands"] == [f"python -m sermtl.bin.score {shown}"]
     assert facts["confs"] == ["exp/a b/conf.yaml"]
@@ -26,4 +26,4 @@ def test_paths_are_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_parameters_are_those_that_inference_counted(tmp_path: Path) -> None:
     counts = {"total": 5, "encoder": 4}
     (tmp_path / "parameters.json").write_text(json.dumps(counts))
-    assert provenance({"": tmp_path}, [])["parameters"] == counts
+    assert provenance({"": tmp_path}, "sermtl.bin.score", [])["parameters"] == counts

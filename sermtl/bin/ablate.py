@@ -1,0 +1,108 @@
+"""Train and test the proposed system and its ablations, and build the paper's tables."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sermtl import jobs
+from sermtl.bin.evaluation import (
+    add_evaluation_options,
+    add_label_options,
+    answers_of,
+    places_of,
+    results_folder,
+)
+from sermtl.errors import UserError, run_main
+from sermtl.files import atomic_write
+from sermtl.scoring.ablation import (
+    ABLATIONS,
+    PROPOSED,
+    System,
+    ablation_figures,
+    layer_mixing,
+    read_results,
+)
+from sermtl.scoring.paper_tables import ablations_md, read_published
+from sermtl.scoring.provenance import provenance
+from sermtl.training.conf import tag
+
+SCORING = 7  # the stage that the tables need
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``run.sh`` for every system, which skips what is done; then write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_evaluation_options(parser)
+    add_label_options(parser)
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--run_sh", required=True)
+    parser.add_argument("--conf_dir", type=Path, required=True, help="holds ablation/")
+    parser.add_argument("--train_config", default="", help="overlays of all systems")
+    parser.add_argument("--train_args", default="")
+    parser.add_argument("--train_tag", default="", help="name of the proposed system")
+    parser.add_argument("--ssl_model", default="")
+    parser.add_argument("--stop_stage", type=int, default=SCORING)
+    parser.add_argument("rest", nargs="*", help="arguments of run.sh, after --")
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    args = parser.parse_args(arguments)
+
+    overlays = {PROPOSED: args.train_config}
+    for name in ABLATIONS:
+        overlays[name] = f"{args.train_config} {args.conf_dir / 'ablation' / name}.yaml".strip()
+    tags = {name: _tag(name, overlay, args) for name, overlay in overlays.items()}
+    for number, (name, overlay) in enumerate(overlays.items(), 1):
+        print(f"=== {name} ({number} of {len(overlays)}): {args.expdir / tags[name]}", flush=True)
+        command = [args.run_sh, *args.rest, "--ablations=false"]
+        command += [f"--train_config={overlay}", f"--train_tag={tags[name]}"]
+        if name != PROPOSED:  # data and statistics are the same for all
+            command += ["--skip_data_prep=true"]
+        if jobs.run(command):
+            raise UserError(
+                f"{name} failed, see above; the same command goes on from there, and keeps the "
+                "systems that are done"
+            )
+    if args.stop_stage < SCORING:
+        print(f"the tables need stage {SCORING}")
+        return
+    _write_tables(tags, args, arguments)
+
+
+def _tag(name: str, overlays: str, args: argparse.Namespace) -> str:
+    """The experiment's name: the one that run.sh alone would give this system."""
+    if args.train_tag:
+        return args.train_tag if name == PROPOSED else f"{args.train_tag}_{name}"
+    return tag(overlays.split(), args.train_args, args.ssl_model)
+
+
+def _write_tables(tags: dict[str, str], args: argparse.Namespace, arguments: list[str]) -> None:
+    systems = {}
+    for name, system in tags.items():
+        expdir = args.expdir / system
+        parts = places_of(args, expdir, args.train_set)
+        systems[name] = System(
+            read_results(results_folder(args, expdir) / "results.json"),
+            answers_of(args, parts),
+            layer_mixing(expdir / parts[0].run.name / "conf.yaml"),
+        )
+    figures = ablation_figures(systems)
+    proposed = args.expdir / tags[PROPOSED]
+    runs = {part.run.name for part in places_of(args, proposed)}
+    facts = provenance({run: proposed / run for run in runs}, "sermtl.bin.ablate", arguments)
+    target = results_folder(args, proposed)
+    with atomic_write(target / "ablations.json") as stream:
+        json.dump(figures, stream, indent=1, ensure_ascii=False)
+    published = read_published(args.conf_dir / "published.yaml")
+    mixing = {name: system.layer_mixing for name, system in systems.items()}
+    text = ablations_md(figures, published, args.recipe, mixing, facts)
+    with atomic_write(target / "ABLATIONS.md") as stream:
+        stream.write(text)
+    print(text)
+    print(f"written: {target}/ABLATIONS.md, ablations.json beside it")
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,64 @@
+"""Options that name an experiment's models and test sets: of stages 6 and 7, and ablations."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sermtl.data.labels import LabelInventory, load_labels
+from sermtl.data.other_recipes import find_recipes
+from sermtl.data.splits import resolve_splits
+from sermtl.inference import folder_name
+from sermtl.scoring.predictions import read_extra_labels
+from sermtl.scoring.tested import Place, AnsweredSet, places, read_tested
+
+
+def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
+    """Which models answer which sets."""
+    add = parser.add_argument
+    add("--expdir", type=Path, required=True, help="exp/<tag>")
+    add("--dumpdir", type=Path, required=True)
+    add("--datadir", type=Path, required=True)
+    add("--test_sets", default="", help="unless the recipe has folds")
+    add("--test_recipes", default="", help="others, whose test sets are added")
+    add("--recipes_dir", type=Path, default=Path("egs"))
+    add("--fold", default="", help="a fold's name or all")
+    add("--inference_tag", default="")
+
+
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """What the answers are scored against."""
+    parser.add_argument("--labels", type=Path, help="labels.yaml of the model's recipe")
+    parser.add_argument("--train_set", default="", help="for the WER on unseen sentences")
+    parser.add_argument("--extra_labels", default="", help="CSV id,gender,text,speaker,emotion")
+
+
+def places_of(args: argparse.Namespace, expdir: Path, train_set: str = "") -> list[Place]:
+    """Where the answers of the experiment in ``expdir`` are, or will be."""
+    return places(
+        expdir,
+        args.dumpdir,
+        resolve_splits(args.datadir, args.fold, train_set, test_sets=args.test_sets),
+        find_recipes(args.test_recipes, args.recipes_dir),
+        folder_name(args.inference_tag),
+    )
+
+
+def inventory(args: argparse.Namespace) -> LabelInventory | None:
+    """Of the model's recipe; ``None`` if it has none."""
+    return load_labels(args.labels) if args.labels else None
+
+
+def answers_of(args: argparse.Namespace, places: list[Place]) -> dict[str, AnsweredSet]:
+    """The answers and their references."""
+    extra = read_extra_labels(Path(args.extra_labels)) if args.extra_labels else {}
+    return read_tested(places, args.dumpdir, inventory(args), extra)
+
+
+def results_folder(args: argparse.Namespace, expdir: Path) -> Path:
+    """Where the scores of the experiment in ``expdir`` are, or will be."""
+    if args.fold not in ("", "all"):  # one fold's scores aren't the experiment's
+        expdir = expdir / f"fold{args.fold}"
+    if args.inference_tag:  # nor are those of special inference options
+        expdir = expdir / folder_name(args.inference_tag)
+    return expdir

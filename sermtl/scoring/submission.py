@@ -1,0 +1,62 @@
+"""The challenge's file of answers for a test set without public labels: ``FileName,EmoClass``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from sermtl.data.audio import UNREADABLE
+from sermtl.data.datadir import read_column
+from sermtl.errors import UserError
+from sermtl.files import atomic_write
+
+HEADER = ["FileName", "EmoClass"]
+
+
+def write_submission(path: Path, answers: Mapping[str, str], data: Path, dump: Path) -> None:
+    """Write a set's answers, one row for each file, sorted by name, and check what was written.
+
+    Args:
+        path: of the CSV.
+        answers: utterance -> class.
+        data, dump: ``data/<set>`` and ``dump/<set>``.
+
+    Raises:
+        UserError: if clips are missing, since the challenge wants every file, or share a name.
+    """
+    unreadable = (dump / UNREADABLE).read_text(encoding="utf-8").splitlines()
+    if unreadable:
+        raise UserError(
+            f"{len(unreadable)} clips of {dump.name} can't be read, so that their answers are "
+            f"missing: {unreadable[0]}"
+        )
+    names = {utt_id: Path(file).name for utt_id, file in read_column(data / "wav.scp").items()}
+    rows = sorted((names[utt_id], answer) for utt_id, answer in answers.items())
+    with atomic_write(path) as stream:
+        csv.writer(stream, lineterminator="\n").writerows([HEADER, *rows])
+    check_submission(path, names.values(), set(answers.values()))
+
+
+def check_submission(path: Path, files: Collection[str], classes: Collection[str]) -> None:
+    """Check a submission: every file of the partition exactly once, sorted, with a class.
+
+    Raises:
+        UserError: naming the line, or the files that are missing.
+    """
+    with open(path, encoding="utf-8", newline="") as stream:
+        lines = list(csv.reader(stream))
+    if not lines or lines[0] != HEADER:
+        raise UserError(f"{path}:1: the first line must be {','.join(HEADER)}")
+    expected = set(files)
+    previous = ""
+    for number, row in enumerate(lines[1:], 2):
+        if len(row) != 2 or row[0] not in expected:
+            raise UserError(f"{path}:{number}: {','.join(row)!r} isn't a file of the partition")
+        if row[0] <= previous:
+            raise UserError(f"{path}:{number}: {row[0]} after {previous}: twice, or not sorted")
+        if row[1] not in classes:
+            raise UserError(f"{path}:{number}: {row[1]!r} is none of the classes")
+        previous = row[0]
+    if missing := expected - {row[0] for row in lines[1:]}:
+        raise UserError(f"{path}: {len(missing)} files are missing, e.g. {min(missing)}")

@@ -1,0 +1,143 @@
+"""An experiment's test sets: which answers are scored together, and among which classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sermtl.data.labels import LabelInventory
+from sermtl.data.other_recipes import OtherRecipe
+from sermtl.data.splits import Run
+from sermtl.data.utterance import UNKNOWN
+from sermtl.errors import UserError
+from sermtl.scoring.predictions import Predicted, read_predictions, read_training_texts
+
+POOLED = "test"
+"""Title under which the folds' test utterances are scored together."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one model's answers for one dumped set are, and the set's references."""
+
+    title: str  # of the result that they are part of
+    run: Run
+    folder: Path
+    dump: Path
+    recipe: OtherRecipe | None = None  # where it isn't the model's own
+
+
+@dataclass
+class AnsweredSet:
+    """Answers that are scored together."""
+
+    parts: list[Predicted]
+    closed: list[str]  # classes of the test corpus, where it is another recipe's
+    shared: bool  # whether every model answered every utterance
+
+
+def places(
+    expdir: Path,
+    dumpdir: Path,
+    runs: Sequence[Run],
+    recipes: Sequence[OtherRecipe],
+    inference: str,
+) -> list[Place]:
+    """Every model's test sets, the recipe's own first.
+
+    Args:
+        expdir: ``exp/<tag>``.
+        dumpdir: of the model's recipe.
+        runs: the models.
+        recipes: others, whose test sets all models answer.
+        inference: name of the folder with a model's answers.
+
+    Raises:
+        UserError: if there are none, or two results would have the same title.
+    """
+    own = [
+        Place(
+            POOLED if run.name else name,
+            run,
+            expdir / run.name / inference / name,
+            dumpdir / name,
+        )
+        for run in runs
+        for name in run.test
+    ]
+    others = [
+        Place(
+            title,
+            run,
+            expdir / run.name / inference / recipe.name / name,
+            recipe.dumpdir / name,
+            recipe,
+        )
+        for recipe in recipes
+        for title, sets in recipe.sets.items()
+        for run in runs
+        for name in sets
+    ]
+    if same := {p.title for p in own} & {p.title for p in others}:
+        raise UserError(f"two test sets would be called {min(same)}: rename the recipe's own")
+    if not own and not others:
+        raise UserError("no test set is named: give --test_sets or --test_recipes")
+    return own + others
+
+
+def read_tested(
+    places: Sequence[Place],
+    dumpdir: Path,
+    inventory: LabelInventory | None = None,
+    extra: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, AnsweredSet]:
+    """The answers by title of the result, with references in the model's classes.
+
+    Args:
+        places: from `places`.
+        dumpdir: of the model's recipe, for the transcripts that it learnt from.
+        inventory: of the model's recipe; ``None`` where each label is its own name.
+        extra: further labels, ``extra[column][utterance]``.
+
+    Raises:
+        UserError: as `read_predictions`, and if another recipe has no class of the model's.
+    """
+    texts = {
+        place.run.name: read_training_texts(dumpdir, place.run.train) if place.run.train else None
+        for place in places
+    }
+    sets: dict[str, AnsweredSet] = {}
+    for place in places:
+        name = place.run.name
+        part = read_predictions(
+            place.folder, place.dump, extra or {}, name or place.title, texts[name]
+        )
+        closed: list[str] = []
+        if place.recipe:
+            own = inventory or LabelInventory({label: label for label in part.classes})
+            closed = _translate(part, place.recipe, own)
+        joined = sets.setdefault(place.title, AnsweredSet([], closed, place.recipe is not None))
+        joined.parts.append(part)
+    return sets
+
+
+def _translate(part: Predicted, recipe: OtherRecipe, own: LabelInventory) -> list[str]:
+    """Put references into the model's classes; what has none there goes by its name.
+
+    Returns:
+        The model's classes that the test corpus has, in the model's order.
+    """
+    theirs = recipe.inventory
+    classes = {label: of for label, of in theirs.into(own).items() if of in part.classes}
+    if theirs.classes and not classes:
+        raise UserError(
+            f"--test_recipes: no emotion of {recipe.name} ({', '.join(theirs.classes.values())}) "
+            f"is one of the model's ({', '.join(own.classes.values())}): classes of the same name "
+            "in labels.yaml are the same; the recipe custom has --label_map"
+        )
+    part.references["emotion"] = [
+        label if label == UNKNOWN else classes.get(label) or theirs.classes.get(label, label)
+        for label in part.references["emotion"]
+    ]
+    return [label for label in part.classes if label in classes.values()]

@@ -1,0 +1,132 @@
+"""Which answers are scored together; other recipes' labels in the model's classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+
+from sermtl.data.datadir import write_column
+from sermtl.data.labels import LabelInventory
+from sermtl.data.other_recipes import OtherRecipe
+from sermtl.data.splits import Run
+from sermtl.errors import UserError
+from sermtl.inference import write_table
+from sermtl.scoring.scores import set_scores
+from sermtl.scoring.tested import places, read_tested
+
+OWN = LabelInventory({"A": "anger", "N": "neutral", "C": "contempt", "H": "happiness"})
+THEIRS = LabelInventory(
+    {"C": "calm", "angry": "anger", "bored": "boredom", "neu": "neutral"},
+    elsewhere={"calm": "neutral"},
+)
+
+
+class Fixture:
+    """Two models that answered the same set of another recipe, and each a set of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.exp, self.dump, other = folder / "exp", folder / "dump", folder / "other" / "dump"
+        rng = np.random.default_rng(0)
+        self.labels = rng.choice(["C", "angry", "bored", "neu", "<unk>"], 60).tolist()
+        self.recipe = OtherRecipe("them", other, {"them_test": ["test"]}, THEIRS)
+        self.runs = [Run(["t"], ["t"], [f"own{k}"], name=f"fold{k}") for k in (1, 2)]
+        self.set(other / "test", self.labels, [f"s{i % 11}" for i in range(60)])
+        self.answers = {}
+        self.set(self.dump / "t", ["A"] * 4, ["x"] * 4)
+        for run in self.runs:
+            self.set(self.dump / run.test[0], ["A", "H"], ["y", "z"], prefix=run.name)
+            model = self.exp / run.name / "inference"
+            self.answer(model / run.test[0], 2, rng, prefix=run.name)
+            self.answers[run.name] = self.answer(model / "them" / "test", 60, rng)
+
+    def set(self, dump: Path, emotions: list[str], speakers: list[str], prefix: str = "") -> None:
+        for file, values in {
+            "utt2emo": emotions,
+            "utt2spk": speakers,
+            "utt2gender": ["female"] * len(emotions),
+            "text": ["one two"] * len(emotions),
+        }.items():
+            write_column(dump / file, {f"{prefix}u{i:02}": v for i, v in enumerate(values)})
+
+    def answer(
+        self, folder: Path, n: int, rng: np.random.Generator, prefix: str = ""
+    ) -> np.ndarray:
+        probabilities = rng.dirichlet(np.ones(4), n).round(6)
+        rows = [
+            {"id": f"{prefix}u{i:02}", "emotion": list(OWN.classes)[p.argmax()]}
+            | {f"prob_{c}": f"{x:.6f}" for c, x in zip(OWN.classes, p, strict=True)}
+            for i, p in enumerate(probabilities)
+        ]
+        write_table(folder / "predictions.csv", rows)
+        return probabilities
+
+
+@pytest.fixture
+def fixture(tmp_path: Path) -> Fixture:
+    return Fixture(tmp_path)
+
+
+def test_labels_meet_by_name(fixture: Fixture):
+    found = places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
+    assert [p.title for p in found] == ["test", "test", "them_test", "them_test"]
+    sets = read_tested(found, fixture.dump, OWN)
+    assert not sets["test"].closed and not sets["test"].shared
+    them = sets["them_test"]
+    assert them.closed == ["A", "N"] and them.shared  # in the model's order
+    # Their C is calm, not the model's contempt; boredom has no class and goes by its name.
+    expected = {"C": "N", "angry": "A", "bored": "boredom", "neu": "N", "<unk>": "<unk>"}
+    for part in them.parts:
+        assert part.references["emotion"] == [expected[label] for label in fixture.labels]
+
+
+def test_closed_and_open_scores_over_all_models(fixture: Fixture):
+    found = places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
+    them = read_tested(found, fixture.dump, OWN)["them_test"]
+    scores = set_scores(them.parts, them.closed, them.shared)
+    kept = [i for i, label in enumerate(fixture.labels) if label in ("C", "angry", "neu")]
+    reference = ["A" if fixture.labels[i] == "angry" else "N" for i in kept] * 2
+    stacked = np.concatenate([p[kept] for p in fixture.answers.values()])  # columns A N C H
+    closed = ["AN"[p[:2].argmax()] for p in stacked]
+    opened = ["ANCH"[p.argmax()] for p in stacked]
+    f1 = {"labels": ["A", "N"], "average": "macro"}
+    assert scores["macro_f1"]["value"] == pytest.approx(sk.f1_score(reference, closed, **f1))
+    expected = sk.f1_score(reference, opened, **f1)
+    assert scores["open"]["macro_f1"]["value"] == pytest.approx(expected)
+    assert scores["n"] == len(kept) and scores["models"] == 2
+    assert scores["n_unlabelled"] == fixture.labels.count("<unk>")
+    assert scores["outside"] == {"boredom": fixture.labels.count("bored")}
+    assert set(scores["folds"]) == {"fold1", "fold2"}
+    assert scores["folds"]["fold1"]["n"] == len(kept)
+    assert scores["macro_f1"]["unit"] == "speakers"
+
+
+def test_models_that_agree_are_no_more_certain_than_one(fixture: Fixture):
+    """A second model with the same answers must not narrow the interval."""
+    found = places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
+    them = read_tested(found, fixture.dump, OWN)["them_test"]
+    for part in them.parts:  # too few speakers known, so that utterances are drawn
+        part.references["speaker"] = ["<unk>"] * len(part.ids)
+    alone = set_scores(them.parts[:1], them.closed, shared=True)
+    twice = [them.parts[0], them.parts[1]]
+    twice[1].answers, twice[1].probabilities = twice[0].answers, twice[0].probabilities
+    both = set_scores(twice, them.closed, shared=True)
+    assert both["accuracy"]["unit"] == "utterances"
+    assert both["accuracy"] == pytest.approx(alone["accuracy"], abs=0.01)
+
+
+def test_nothing_in_common(fixture: Fixture):
+    """Without an inventory labels are their own names, and the model's are called A N C H."""
+    found = places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
+    with pytest.raises(UserError, match=r"no emotion of them \(calm, .* the model's \(A, N"):
+        read_tested(found, fixture.dump)
+
+
+def test_titles_must_differ(fixture: Fixture):
+    fixture.runs[:] = [Run([], [], ["them_test"])]
+    with pytest.raises(UserError, match="two test sets would be called them_test"):
+        places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
+    with pytest.raises(UserError, match="no test set is named"):
+        places(fixture.exp, fixture.dump, [Run([], [], [])], [], "inference")
