@@ -18,10 +18,7 @@ def rotating_folds(sets: Sequence[str], present: Iterable[str]) -> dict[str, Spl
     Raises:
         UserError: if one has none.
     """
-    if missing := [name for name in sets if name not in set(present)]:
-        raise UserError(
-            f"the corpus lacks whole folds: it has no utterance of {', '.join(missing)}"
-        )
+    require_sets(sets, present)
     return {
         str(k): Split(
             train=[name for i, name in enumerate(sets) if i not in (k - 1, k % len(sets))],
@@ -30,3 +27,15 @@ def rotating_folds(sets: Sequence[str], present: Iterable[str]) -> dict[str, Spl
         )
         for k in range(1, len(sets) + 1)
     }
+
+
+def require_sets(sets: Iterable[str], present: Iterable[str]) -> None:
+    """Refuse a corpus that lacks a set of its folds.
+
+    Raises:
+        UserError: naming what is missing.
+    """
+    if missing := [name for name in sets if name not in set(present)]:
+        raise UserError(
+            f"the corpus lacks whole folds: it has no utterance of {', '.join(missing)}"
+        )

@@ -1,0 +1,160 @@
+"""What training costs: arithmetic and memory per second of audio, and the hours that follow.
+
+Builds the paper's system (or another configuration) with random weights of WavLM-large's shape, so
+that nothing is downloaded; runs whole training steps on clips of one length; counts their
+floating-point operations with torch's own counter and the bytes that are kept for the backward
+pass; and times them beside the bare encoder's forward pass. Hours on a card are those operations
+divided by its peak times the share of the peak that is reached. That share is an assumption, and
+printed as one.
+
+    . tools/path.sh
+    python tools/benchmark/training_cost.py [--device cuda] [--clips 16] \\
+        [--train_config conf/ablation/ser_only.yaml] [--train_args "--model_conf dtype=bfloat16"]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from sermtl.data import SAMPLE_RATE
+from sermtl.errors import run_main
+from sermtl.model.build import build_model
+from sermtl.model.ser_model import SERModel
+from sermtl.training.conf import resolve
+
+WAVLM_LARGE = {  # of its config.json, what differs from transformers' defaults
+    "model_type": "wavlm",
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "normalize": True,
+}
+# Published: the paper's training set, and the mean length of release 1.12 (207,136 speaking turns,
+# 324 h 23 min, by its readme).
+CLIPS, SECONDS, EPOCHS = 66_992, 324.38 * 3600 / 207_136, 60
+A100 = {  # peak in FLOP/s by its data sheet, and the shares of it that are assumed
+    "float32": (19.5e12, (0.5, 0.8)),
+    "bfloat16": (312e12, (0.2, 0.4)),
+}
+SPEAKERS, TOKENS, WORDS = 1500, 500, 20
+
+
+def main() -> None:
+    """Measure, and print what follows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--clips", type=int, default=2, help="in a batch")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each clip")
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--train_config", nargs="*", default=[])
+    parser.add_argument("--train_args", default="")
+    args = parser.parse_args()
+
+    conf = resolve(["conf/train.yaml", *args.train_config], args.train_args)
+    conf["frontend_conf"]["model"] = WAVLM_LARGE
+    model = _model(conf).train().to(args.device)
+    batch = _batch(args.clips, round(args.seconds * SAMPLE_RATE), args.device)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-5)
+
+    def step() -> None:
+        loss, _, _ = model(**batch)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def encode() -> None:
+        with torch.inference_mode():
+            model.frontend.encode(batch["speech"], batch["speech_lengths"])
+
+    audio = args.clips * args.seconds
+    weights = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    print(f"{weights:,} parameters, {trained:,} of them trained; {model.dtype}")
+    print(f"weights, gradients and Adam's moments: {(4 * weights + 12 * trained) / 1e9:.1f} GB")
+    kept = _kept_bytes(model, batch) / audio
+    print(f"kept for the backward pass: {kept / 1e6:.0f} MB per second of audio")
+    with FlopCounterMode(display=False) as counter:
+        step()
+    operations = counter.get_total_flops() / audio
+    print(f"one training step: {operations / 1e9:.0f} GFLOP per second of audio")
+    taken, alone = (_seconds(of, args.steps, args.device) for of in (step, encode))
+    print(
+        f"measured on {args.device}: {audio / taken:.2f} s of audio per second, "
+        f"{operations * audio / taken / 1e12:.2f} TFLOP/s; a step takes {taken / alone:.1f} times "
+        "the encoder's forward pass (the baseline)"
+    )
+    corpus = CLIPS * SECONDS * EPOCHS
+    print(f"{CLIPS:,} clips of {SECONDS:.2f} s, {EPOCHS} epochs: {corpus * operations:.2g} FLOP")
+    peak, shares = A100[str(model.dtype).removeprefix("torch.")]
+    for share in shares:
+        hours = corpus * operations / (share * peak) / 3600
+        print(f"  at {share:.0%} of an A100's {peak / 1e12:g} TFLOP/s (assumed): {hours:.0f} h")
+
+
+def _model(conf: dict) -> SERModel:
+    emotions = list("AHSUFDCN")
+    labels = {
+        "emotions": emotions,
+        "genders": ["female", "male"],
+        "speakers": [str(i) for i in range(SPEAKERS)],
+        "counts": {"emotion": dict.fromkeys(emotions, 100)},
+        "tasks": dict.fromkeys(("emotion", "gender", "speaker", "asr"), 1),
+    }
+    tokens = [str(i) for i in range(TOKENS)]
+    return build_model({**conf, "labels": labels, "token_list": tokens})
+
+
+def _batch(clips: int, samples: int, device: str) -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    batch = {
+        "speech": torch.randn(clips, samples),
+        "speech_lengths": torch.full((clips,), samples),
+        "emotion": torch.arange(clips) % 8,
+        "gender": torch.arange(clips) % 2,
+        "speaker": torch.arange(clips),
+        "text": torch.randint(2, TOKENS, (clips, WORDS)),
+        "text_lengths": torch.full((clips,), WORDS),
+    }
+    return {name: value.to(device) for name, value in batch.items()}
+
+
+def _kept_bytes(model: SERModel, batch: dict[str, torch.Tensor]) -> int:
+    """Distinct memory that autograd holds on to after the forward pass, without the weights."""
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss, _, _ = model(**batch)
+    del loss
+    return sum(kept.values())
+
+
+def _seconds(work: Callable[[], None], steps: int, device: str) -> float:
+    """Of one step, the median."""
+    times = []
+    for _ in range(steps):
+        begun = time.perf_counter()
+        work()
+        if device != "cpu":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - begun)
+    return sorted(times)[len(times) // 2]
+
+
+if __name__ == "__main__":
+    run_main(main)
