@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import struct
 import subprocess
@@ -27,6 +28,10 @@ FULL_SCALE = 32_768
 DIGESTS = "audio.sha256"  # of each archive of a dumped set
 UNREADABLE = "unreadable.txt"  # of a dumped set: clips left out, and why
 
+# What ffmpeg says of a cut MP4, MOV or Matroska file, though it ends well with the part before.
+CUT_OFF = ("partial file", "File ended prematurely")
+NO_TRACK = "does not contain any stream"
+
 
 def read_audio(
     source: str | Path | BinaryIO, start: float | None = None, end: float | None = None
@@ -38,7 +43,8 @@ def read_audio(
         start, end: seconds; the stretch to read.
 
     Raises:
-        UserError: if the file can't be read, breaks off, or has no such stretch.
+        UserError: if the file can't be read, breaks off, or has no such stretch. (An AVI that
+            breaks off is read up to there: it doesn't tell.)
     """
     try:
         file = soundfile.SoundFile(source)
@@ -175,9 +181,15 @@ def _decode(path: Path, start: float | None, end: float | None, reason: Exceptio
     command += ["-t", str(end - (start or 0.0))] if end is not None else []
     command += ["-vn", "-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE), "-"]
     done = subprocess.run(command, capture_output=True)
+    said = done.stderr.decode(errors="replace").strip()
+    if any(words in said for words in CUT_OFF):
+        raise UserError(f"{path}: damaged or cut off")
+    if NO_TRACK in said:
+        raise UserError(f"{path}: no audio track was found in it")
     if done.returncode or not done.stdout:
-        lines: Sequence[str] = done.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(f"{path}: neither audio nor video ({lines[-1] if lines else reason})")
+        # The first line tells most, after the part of ffmpeg that speaks: "[mov @ 0x55d0] ...".
+        why = re.sub(r"^\[[^]]*\] ", "", said.partition("\n")[0]) or reason
+        raise UserError(f"{path}: neither audio nor video ({why})")
     samples = np.frombuffer(done.stdout, dtype="<i2")
     if end is not None and len(samples) < (end - (start or 0.0) - 0.01) * SAMPLE_RATE:
         raise UserError(

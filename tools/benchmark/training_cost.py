@@ -5,7 +5,8 @@ that nothing is downloaded; runs whole training steps on clips of one length; co
 floating-point operations with torch's own counter and the bytes that are kept for the backward
 pass; and times them beside the bare encoder's forward pass. Hours on a card are those operations
 divided by its peak times the share of the peak that is reached. That share is an assumption, and
-printed as one.
+printed as one. For re-transcription the encoder of Whisper large-v3 is counted; its decoder, which
+waits for memory rather than arithmetic, is not.
 
     . tools/path.sh
     python tools/benchmark/training_cost.py [--device cuda] [--clips 16] \\
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable
 
 import torch
+import whisper
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -41,6 +43,8 @@ WAVLM_LARGE = {  # of its config.json, what differs from transformers' defaults
 # Published: the paper's training set, and the mean length of release 1.12 (207,136 speaking turns,
 # 324 h 23 min, by its readme).
 CLIPS, SECONDS, EPOCHS = 66_992, 324.38 * 3600 / 207_136, 60
+TRANSCRIBED = 66_992 + 25_258 + 3_200
+WHISPER_LARGE_V3 = (128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32)  # openai-whisper's dims
 A100 = {  # peak in FLOP/s by its data sheet, and the shares of it that are assumed
     "float32": (19.5e12, (0.5, 0.8)),
     "bfloat16": (312e12, (0.2, 0.4)),
@@ -94,10 +98,28 @@ def main() -> None:
     )
     corpus = CLIPS * SECONDS * EPOCHS
     print(f"{CLIPS:,} clips of {SECONDS:.2f} s, {EPOCHS} epochs: {corpus * operations:.2g} FLOP")
-    peak, shares = A100[str(model.dtype).removeprefix("torch.")]
+    _hours(corpus * operations, str(model.dtype).removeprefix("torch."))
+    window = _whisper_window()
+    print(f"Whisper large-v3's encoder: {window / 1e12:.1f} TFLOP per clip; {TRANSCRIBED:,} clips:")
+    _hours(TRANSCRIBED * window, "bfloat16")  # fp16 is as fast
+
+
+def _hours(operations: float, dtype: str) -> None:
+    peak, shares = A100[dtype]
     for share in shares:
-        hours = corpus * operations / (share * peak) / 3600
-        print(f"  at {share:.0%} of an A100's {peak / 1e12:g} TFLOP/s (assumed): {hours:.0f} h")
+        hours = operations / (share * peak) / 3600
+        print(f"  at {share:.0%} of an A100's {peak / 1e12:g} TFLOP/s (assumed): {hours:.1f} h")
+
+
+def _whisper_window() -> int:
+    """Operations of the encoder on one window of 30 s, which every shorter clip is padded to."""
+    dims = whisper.ModelDimensions(*WHISPER_LARGE_V3)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:  # shapes, no numbers
+        encoder = whisper.model.AudioEncoder(
+            dims.n_mels, dims.n_audio_ctx, dims.n_audio_state, dims.n_audio_head, dims.n_audio_layer
+        )
+        encoder(torch.empty(1, dims.n_mels, 2 * dims.n_audio_ctx))
+    return counter.get_total_flops()
 
 
 def _model(conf: dict) -> SERModel:

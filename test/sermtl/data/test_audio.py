@@ -122,6 +122,37 @@ def test_video_is_read_through_ffmpeg(video):
         read_audio(video, 1.0, 3.0)
 
 
+def copied(video, name, *options):
+    """The video in another container."""
+    import imageio_ffmpeg
+
+    file = video.with_name(name)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-nostdin", "-i", str(video)]
+    subprocess.run([*command, "-c", "copy", *options, str(file)], check=True)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "message"),
+    [
+        ("mkv", (), "damaged or cut off"),
+        ("mov", ("-movflags", "+faststart"), "damaged or cut off"),  # its index comes first
+        ("mov", (), r"neither audio nor video \(moov atom not found\)"),  # its index comes last
+    ],
+)
+def test_a_video_cut_off_is_not_read_in_part(video, form, options, message):
+    file = copied(video, f"copy.{form}", *options)
+    assert len(read_audio(file)) == pytest.approx(32000, abs=320)
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises(UserError, match=rf"copy\.{form}: {message}"):
+        read_audio(file)
+
+
+def test_a_video_without_sound_is_told_from_damage(video):
+    with pytest.raises(UserError, match=r"mute\.mkv: no audio track was found"):
+        read_audio(copied(video, "mute.mkv", "-an"))
+
+
 def test_video_without_ffmpeg_says_what_to_install(video, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
