@@ -71,7 +71,7 @@ fi
 corpus_options=() # what the recipe declares beyond the options above
 while read -r name; do
     if [ -z "${!name+set}" ]; then corpus_options+=("$name"); fi
-done < <(sed -n 's/^\([a-z_]*\)=.*/\1/p' "$RECIPE_DIR/recipe.conf")
+done < <(sed -n 's/^\([a-z][a-z0-9_]*\)=.*/\1/p' "$RECIPE_DIR/recipe.conf")
 unset name
 # shellcheck source=/dev/null
 . "$RECIPE_DIR/recipe.conf"

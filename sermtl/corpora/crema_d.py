@@ -14,7 +14,7 @@ from pathlib import Path
 from sermtl.corpora.counts import differences, unmapped
 from sermtl.corpora.files import files_below
 from sermtl.corpora.folds import rotating_folds
-from sermtl.corpora.manifest import parse_gender, read_table
+from sermtl.corpora.manifest import parse_gender, read_rows
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
 from sermtl.errors import UserError
@@ -88,14 +88,7 @@ def _genders(root: str) -> dict[str, str | None]:
     what = f"{DEMOGRAPHICS} (get it from https://github.com/CheyneyComputerScience/CREMA-D)"
     found = files_below(root, "crema_d_root", what, DEMOGRAPHICS, [".csv"])
     path = next(iter(found.values()))
-    records = read_table(path)
-    line, header = next(records, (1, []))
-    if not {"ActorID", "Sex"} <= set(header):
-        raise UserError(f"{path}:{line}: the header has no ActorID or no Sex, only {header}")
     genders = {}
-    for line, fields in records:
-        if len(fields) != len(header):
-            raise UserError(f"{path}:{line}: {len(fields)} fields, {len(header)} in the header")
-        row = dict(zip(header, fields, strict=True))
+    for line, row in read_rows(path, ["ActorID", "Sex"]):
         genders[row["ActorID"]] = parse_gender(f"{path}:{line}", row["Sex"] or None)
     return genders

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,25 +50,45 @@ def read_manifest(path: str | Path) -> Manifest:
             path, and values of gender, start or end that make no sense.
     """
     path = Path(path)
+    rows, names = [], []
+    for line, fields in read_rows(path, ["path"], lower=True):
+        names = list(fields)
+        rows.append(_row(f"{path}:{line}", line, fields))
+    if not rows:
+        raise UserError(f"{path} has a header and no rows")
+    return Manifest(rows, [name for name in names if name not in COLUMNS])
+
+
+def read_rows(
+    path: Path, required: Iterable[str] = (), lower: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The records of a table with a header: line, and fields by column.
+
+    Args:
+        path: of the table.
+        required: columns that it must have.
+        lower: write the columns' names in small letters.
+
+    Raises:
+        UserError: as `read_table`, if a column is missing or twice there, or a record has more or
+            fewer fields than the header.
+    """
     records = read_table(path)
     line, header = next(records, (1, []))
-    names = [name.strip().lower() for name in header]
-    if "path" not in names:
-        raise UserError(f"{path}:{line}: the header has no column `path`, only {header}")
+    names = [name.strip().lower() if lower else name.strip() for name in header]
+    for name in required:
+        if name not in names:
+            raise UserError(f"{path}:{line}: the header has no column `{name}`, only {header}")
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{path}:{line}: two columns are called {name!r}")
-    rows = []
     for line, fields in records:
         if len(fields) != len(names):
             raise UserError(
                 f"{path}:{line}: {len(fields)} fields, the header has {len(names)} columns "
                 "(a field that holds the delimiter must be quoted)"
             )
-        rows.append(_row(f"{path}:{line}", line, dict(zip(names, fields, strict=True))))
-    if not rows:
-        raise UserError(f"{path} has a header and no rows")
-    return Manifest(rows, [name for name in names if name not in COLUMNS])
+        yield line, dict(zip(names, fields, strict=True))
 
 
 def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:

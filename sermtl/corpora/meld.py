@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
 from sermtl.corpora.files import VIDEO, files_below
-from sermtl.corpora.manifest import read_table
+from sermtl.corpora.manifest import read_rows
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
 from sermtl.errors import UserError
@@ -101,7 +101,8 @@ def _table(root: str, name: str) -> Path:
 def _rows(table: Path) -> dict[str, dict[str, str]]:
     """The fields by column of each row, by the name of its video."""
     rows: dict[str, dict[str, str]] = {}
-    for line, row in _records(table):
+    for line, fields in read_rows(table, COLUMNS):
+        row = {name: text.translate(WINDOWS_1252).strip() for name, text in fields.items()}
         numbers = row["Dialogue_ID"], row["Utterance_ID"]
         if not all(number.isdecimal() for number in numbers):
             raise UserError(f"{table}:{line}: dialogue and utterance must be numbers: {numbers}")
@@ -110,20 +111,6 @@ def _rows(table: Path) -> dict[str, dict[str, str]]:
             raise UserError(f"{table}:{line}: {clip} is there twice: remove one of the rows")
         rows[clip] = row
     return rows
-
-
-def _records(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    records = read_table(table)
-    line, header = next(records, (1, []))
-    if missing := [column for column in COLUMNS if column not in header]:
-        raise UserError(f"{table}:{line}: there is no column {missing[0]!r}, only {header}")
-    for line, fields in records:
-        if len(fields) != len(header):
-            raise UserError(
-                f"{table}:{line}: {len(fields)} fields, the header has {len(header)} columns"
-            )
-        mended = (field.translate(WINDOWS_1252).strip() for field in fields)
-        yield line, dict(zip(header, mended, strict=True))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -40,15 +40,15 @@ WAVLM_LARGE = {  # of its config.json, what differs from transformers' defaults
     "do_stable_layer_norm": True,
     "normalize": True,
 }
-# Published: the paper's training set, and the mean length of release 1.12 (207,136 speaking turns,
-# 324 h 23 min, by its readme).
-CLIPS, SECONDS, EPOCHS = 66_992, 324.38 * 3600 / 207_136, 60
-TRANSCRIBED = 66_992 + 25_258 + 3_200
+# Published: the paper's sets and epochs, and the mean length of release 1.12 (207,136 speaking
+# turns, 324 h 23 min, by its readme).
+TRAINED, VALIDATED, TESTED, EPOCHS = 66_992, 25_258, 3_200, 60
+SECONDS = 324.38 * 3600 / 207_136
 WHISPER_LARGE_V3 = (128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 32)  # openai-whisper's dims
-A100 = {  # peak in FLOP/s by its data sheet, and the shares of it that are assumed
-    "float32": (19.5e12, (0.5, 0.8)),
-    "bfloat16": (312e12, (0.2, 0.4)),
-}
+A100 = {"float32": 19.5e12, "bfloat16": 312e12}  # peak in FLOP/s by its data sheet
+# Assumed shares of the peak, at worst and at best. On eight cards each has two of a batch's 16
+# clips, and waits for the others.
+SHARES = {"float32": {1: (0.5, 0.8), 8: (0.2, 0.4)}, "bfloat16": {1: (0.2, 0.4), 8: (0.08, 0.16)}}
 SPEAKERS, TOKENS, WORDS = 1500, 500, 20
 
 
@@ -96,19 +96,28 @@ def main() -> None:
         f"{operations * audio / taken / 1e12:.2f} TFLOP/s; a step takes {taken / alone:.1f} times "
         "the encoder's forward pass (the baseline)"
     )
-    corpus = CLIPS * SECONDS * EPOCHS
-    print(f"{CLIPS:,} clips of {SECONDS:.2f} s, {EPOCHS} epochs: {corpus * operations:.2g} FLOP")
-    _hours(corpus * operations, str(model.dtype).removeprefix("torch."))
-    window = _whisper_window()
-    print(f"Whisper large-v3's encoder: {window / 1e12:.1f} TFLOP per clip; {TRANSCRIBED:,} clips:")
-    _hours(TRANSCRIBED * window, "bfloat16")  # fp16 is as fast
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(**batch)
+    forward = counter.get_total_flops() / audio
+    total = EPOCHS * SECONDS * (TRAINED * operations + VALIDATED * forward)
+    print(
+        f"{EPOCHS} epochs of {TRAINED:,} clips to train on and {VALIDATED:,} to validate on, "
+        f"{SECONDS:.2f} s each: {total:.2g} FLOP"
+    )
+    for cards in (1, 8):
+        _hours(total, str(model.dtype).removeprefix("torch."), cards)
+    window, clips = _whisper_window(), TRAINED + VALIDATED + TESTED
+    print(f"Whisper large-v3's encoder: {window / 1e12:.1f} TFLOP per clip; {clips:,} clips:")
+    _hours(clips * window, "bfloat16", 1)  # fp16 is as fast
 
 
-def _hours(operations: float, dtype: str) -> None:
-    peak, shares = A100[dtype]
-    for share in shares:
-        hours = operations / (share * peak) / 3600
-        print(f"  at {share:.0%} of an A100's {peak / 1e12:g} TFLOP/s (assumed): {hours:.1f} h")
+def _hours(operations: float, dtype: str, cards: int) -> None:
+    worst, best = SHARES[dtype][cards]
+    hours = [operations / (cards * share * A100[dtype]) / 3600 for share in (best, worst)]
+    print(
+        f"  on {cards} A100, {worst:.0%} to {best:.0%} of {A100[dtype] / 1e12:g} TFLOP/s each "
+        f"(assumed): {hours[0]:.1f} to {hours[1]:.1f} h"
+    )
 
 
 def _whisper_window() -> int:

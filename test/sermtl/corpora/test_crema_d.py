@@ -111,9 +111,9 @@ def test_the_table_may_lie_with_the_audio(corpus, labels, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"VideoDemographics\.csv:1: the header has no ActorID or no Sex"),
+        ("", r"VideoDemographics\.csv:1: the header has no column `ActorID`"),
         ("ActorID,Age\n1001,51\n", r"VideoDemographics\.csv:1: the header has no .*'Age'"),
-        (HEADER + "1001,51\n", r"VideoDemographics\.csv:2: 2 fields, 5 in the header"),
+        (HEADER + "1001,51\n", r"VideoDemographics\.csv:2: 2 fields, the header has 5"),
         (HEADER + "1001,51,X,a,b\n", r"VideoDemographics\.csv:2: gender must be .* 'X'"),
         (HEADER + "1001,51,Male,a,b\n", r"1002_\w+\.wav: VideoDemographics\.csv has no actor 1002"),
     ],
