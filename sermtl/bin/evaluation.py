@@ -10,7 +10,7 @@ from sermtl.data.other_recipes import find_recipes
 from sermtl.data.splits import resolve_splits
 from sermtl.inference import folder_name
 from sermtl.scoring.predictions import read_extra_labels
-from sermtl.scoring.tested import Place, AnsweredSet, places, read_tested
+from sermtl.scoring.tested import AnsweredSet, Place, places, read_tested
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ from sermtl.scoring.provenance import provenance
 from sermtl.scoring.scores import reference, set_scores
 from sermtl.scoring.submission import write_submission
 from sermtl.scoring.tables import results_md, summary
-from sermtl.scoring.tested import Place, AnsweredSet
+from sermtl.scoring.tested import AnsweredSet, Place
 from sermtl.stage import Stage
 
 MODEL_FILES = ("layer_weights.json", "history.json", "parameters.json")
