@@ -29,6 +29,7 @@ setup(
         "numpy>=2",
         "openai-whisper",
         "PyYAML",
+        "rapidfuzz>=3",
         "safetensors",
         "scipy",
         "sentencepiece",

@@ -59,6 +59,11 @@ def starter(cmd: str) -> list[str]:
     return words
 
 
+def is_local(cmd: str) -> bool:
+    """Whether ``--cmd`` starts jobs on this machine."""
+    return os.path.basename(starter(cmd)[0]) == "run.pl"
+
+
 def device(ngpu: int, job: int = 1) -> str:
     """A job's torch device: the CPU, or the visible GPUs in turn (jobs count from 1).
 

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from sermtl.data.audio import dumped_samples
 from sermtl.errors import UserError, run_main
-from sermtl.jobs import device, started, starter
+from sermtl.files import exclusive
+from sermtl.jobs import device, is_local, started, starter
 from sermtl.transcription.dumped_set import DumpedSet
+from sermtl.transcription.guards import Guards, parse_temperatures
+from sermtl.transcription.normalizers import NORMALIZERS
 
 POLL_SECONDS = 3.0
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Transcribe sets through parallel jobs, or be one of these jobs (``--shard``)."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.whisper_args:
+        parser.parse_args(_words(args.whisper_args), args)
+    guards = Guards(
+        parse_temperatures(args.temperatures),
+        args.compression_ratio_threshold,
+        args.logprob_threshold,
+        args.no_speech_threshold,
+    )
     names = args.sets.split() or sorted(p.parent.name for p in Path(args.dumpdir).glob("*/wav.scp"))
     if not names:
         raise UserError(f"{args.dumpdir} holds no dumped set: run stage 1 (data preparation) first")
@@ -27,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.whisper_model == "none":
         keep_corpus_transcripts(sets)
     elif args.shard is not None:
-        transcribe_shard(args, sets)
+        transcribe_shard(args, sets, guards)
     else:
-        transcribe(args, sets)
+        transcribe(args, sets, guards)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,9 +63,40 @@ def build_parser() -> argparse.ArgumentParser:
         "format, or none to keep the corpus's transcripts",
     )
     add("--language", default="auto", help="Whisper's code (en, pl, ...), or auto to detect it")
+    add(
+        "--temperatures",
+        default=" ".join(f"{temperature:g}" for temperature in Guards.temperatures),
+        help="tried in turn until the text passes the guards; greedy at 0, then sampled",
+    )
+    add(
+        "--compression_ratio_threshold",
+        type=float,
+        default=Guards.compression_ratio_threshold,
+        help="guard: a text that zlib shrinks more is repetitive; inf lets all pass",
+    )
+    add(
+        "--logprob_threshold",
+        type=float,
+        default=Guards.logprob_threshold,
+        help="guard: a text with a lower mean log-probability per token is improbable",
+    )
+    add(
+        "--no_speech_threshold",
+        type=float,
+        default=Guards.no_speech_threshold,
+        help="an improbable text with a higher probability of no speech is silence",
+    )
+    add(
+        "--text_normalizer",
+        choices=NORMALIZERS,
+        default="auto",
+        help="form of the text to learn from; english: Whisper's normaliser (no fillers, no words "
+        "in brackets, numbers as digits), plain: lower-case words, auto: english where the "
+        "language is English, else plain",
+    )
     add("--batch_size", type=_positive, default=16, help="clips decoded at once")
     add("--nj", type=_positive, default=1, help="parallel jobs")
-    add("--ngpu", type=int, default=0, help="0: on CPUs; otherwise every job uses one GPU")
+    add("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
     add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
     add(
         "--force",
@@ -61,8 +106,16 @@ def build_parser() -> argparse.ArgumentParser:
         default="false",
         help="transcribe again what is transcribed",
     )
+    add("--whisper_args", default="", help="more of these options, as one text")
     add("--shard", type=_positive, help="be job number SHARD of --nj (the launcher's use)")
     return parser
+
+
+def _words(options: str) -> list[str]:
+    try:
+        return shlex.split(options)
+    except ValueError as error:
+        raise UserError(f"--whisper_args {options!r}: {error}") from error
 
 
 def _positive(value: str) -> int:
@@ -81,7 +134,7 @@ def keep_corpus_transcripts(sets: Sequence[DumpedSet]) -> None:
     )
 
 
-def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
+def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet], guards: Guards) -> None:
     """Bring every set to the state asked for; finished sets and clips are not done again."""
     model = args.whisper_model
     checkpoint = []
@@ -91,13 +144,13 @@ def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
         checkpoint = [Path(model)]
     elif len(Path(model).parts) > 1 or Path(model).suffix == ".pt":
         raise UserError(f"--whisper_model {model}: no such file")
-    options = {"model": model, "language": args.language}
+    decoding = {"model": model, "language": args.language, **asdict(guards)}
     force = args.force == "true"
 
     pending = []
     for dumped in sets:
-        begun, done = dumped.stages(options, checkpoint)
-        if done.is_done() and not force:
+        begun, done = dumped.stages(decoding, checkpoint, args.text_normalizer)
+        if done.is_done() and dumped.is_transcribed() and not force:
             print(f"{dumped.folder}: already transcribed by {model}")
         else:
             dumped.begin(begun, afresh=force)
@@ -109,8 +162,8 @@ def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
             find_checkpoint(model)  # one download, not one by every job at once
         run_jobs(args, [dumped for dumped, _ in pending])
     for dumped, done in pending:
-        print(f"{dumped.folder}: {dumped.publish()}")
-        done.finish([dumped.text, dumped.corpus_text, dumped.merged])
+        print(f"{dumped.folder}: {dumped.publish(args.text_normalizer)}; see {dumped.report.name}")
+        done.finish(dumped.outputs)
 
 
 def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
@@ -119,6 +172,8 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
 
     clips = sum(len(dumped.clips) for dumped in sets)
     jobs = min(args.nj, max(len(dumped.clips) for dumped in sets))
+    if args.ngpu and is_local(args.cmd):
+        jobs = min(jobs, args.ngpu)  # more would wait for a GPU, and load the model all the same
     logs = Path(args.dumpdir) / "log"
     logs.mkdir(parents=True, exist_ok=True)
     command = [
@@ -130,6 +185,8 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
         *("--dumpdir", args.dumpdir, "--sets", " ".join(dumped.name for dumped in sets)),
         *("--whisper_model", args.whisper_model, "--language", args.language),
         *("--batch_size", str(args.batch_size), "--ngpu", str(args.ngpu)),
+        # One word each: argparse takes "-inf" for an option.
+        *(f"--{field.name}={getattr(args, field.name)}" for field in fields(Guards)),
     ]
 
     def count() -> int:
@@ -150,31 +207,42 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
         )
 
 
-def transcribe_shard(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
+def transcribe_shard(args: argparse.Namespace, sets: Sequence[DumpedSet], guards: Guards) -> None:
     """Transcribe one job's unfinished clips of every set."""
-    from tqdm import tqdm
 
     if args.shard > args.nj:
         raise UserError(f"--shard {args.shard}: there are only {args.nj} (--nj)")
-    shards = [(dumped, dumped.shard(args.shard, args.nj)) for dumped in sets]
-    clips = sum(len(shard) for _, shard in shards)
-    if not clips:
-        print("nothing left to transcribe in this shard")
-        return
+    with ExitStack() as stack:
+        for dumped in sets:  # the job of a run that was killed may still be at work
+            stack.enter_context(exclusive(dumped.work, f".shard.{args.shard}.lock"))
+        shards = [(dumped, dumped.shard(args.shard, args.nj)) for dumped in sets]
+        if any(shard for _, shard in shards):
+            _transcribe_clips(args, shards, guards)
+        else:
+            print("nothing left to transcribe in this shard")
+
+
+def _transcribe_clips(
+    args: argparse.Namespace, shards: Sequence[tuple[DumpedSet, list[str]]], guards: Guards
+) -> None:
+    import torch
+    from tqdm import tqdm
 
     from sermtl.transcription.records import append, open_log
     from sermtl.transcription.whisper import Transcriber
 
-    transcriber = Transcriber(args.whisper_model, args.language, device(args.ngpu, args.shard))
-    with tqdm(total=clips, unit="clip", mininterval=1.0) as bar:
+    torch.set_num_threads(1)  # sums come out alike however many jobs there are
+    where = device(args.ngpu, args.shard)
+    transcriber = Transcriber(args.whisper_model, args.language, where, guards)
+    with tqdm(total=sum(len(shard) for _, shard in shards), unit="clip", mininterval=1.0) as bar:
         for dumped, shard in shards:
-            dumped.work.mkdir(exist_ok=True)
             with open_log(dumped.shard_file(args.shard)) as log:
                 for start in range(0, len(shard), args.batch_size):
                     batch = shard[start : start + args.batch_size]
                     samples = {clip: dumped_samples(dumped.clips[clip]) for clip in batch}
-                    append(log, transcriber(samples))
-                    bar.update(len(batch))
+                    for transcript in transcriber(samples):
+                        append(log, transcript)
+                        bar.update()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import sermtl
 
-PACKAGES = ("torch", "transformers", "espnet", "numpy", "jiwer", "matplotlib")
+PACKAGES = ("torch", "transformers", "espnet", "numpy", "rapidfuzz", "matplotlib")
 COMMAND_VARIABLE = "SERMTL_COMMAND"
 """Environment variable in which ``run.sh`` tells how it was called."""
 

@@ -120,7 +120,7 @@ class Experiment:
         Raises:
             UserError: if the job fails; the tail of its log is in the message.
         """
-        if jobs.starter(launcher.cmd)[0].endswith("run.pl") and launcher.num_nodes > 1:
+        if jobs.is_local(launcher.cmd) and launcher.num_nodes > 1:
             raise UserError(
                 "utils/run.pl has this machine only; for --num_nodes give "
                 '--cmd "utils/slurm.pl --config conf/slurm.conf"'

@@ -1,1 +1,1 @@
-"""Re-transcribing a corpus with openai-whisper: records, the state of a set, the model."""
+"""Re-transcribing a corpus with openai-whisper: the model, its guards, records, a report."""

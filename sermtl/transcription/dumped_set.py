@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import filecmp
+import json
 import shutil
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 from sermtl.data.audio import audio_files
-from sermtl.data.datadir import read_column
+from sermtl.data.datadir import read_column, write_column
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.stage import Stage
+from sermtl.transcription.normalizers import text_normalizer
 from sermtl.transcription.records import Transcript, read_transcripts
+from sermtl.transcription.report import headline, numbers, to_markdown
 
 
 class DumpedSet:
     """``dump/<set>/`` as stage 2 sees it.
 
     ``whisper/`` holds the work: the workers' records and what they were made with. It outlives
-    the stage, so going back to the corpus's transcripts and forth again costs nothing.
-    ``whisper.jsonl`` (all records), ``text.corpus`` (the corpus's transcripts) and ``text``
-    (Whisper's) are what the stage leaves.
+    the stage, so going back to the corpus's transcripts and forth again costs nothing. The stage
+    leaves ``whisper.jsonl`` (all records), ``whisper_report.md`` and ``.json``, both transcripts as
+    ``text.corpus`` and ``text.whisper``, and in ``text`` a copy of the latter.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -32,8 +35,18 @@ class DumpedSet:
         self.work = self.folder / "whisper"
         self.text = self.folder / "text"
         self.corpus_text = self.folder / "text.corpus"
+        self.whisper_text = self.folder / "text.whisper"
         self.merged = self.folder / "whisper.jsonl"
+        self.report = self.folder / "whisper_report.md"
+        self.report_numbers = self.folder / "whisper_report.json"
         self.marker = self.folder / "transcribe.done.json"
+        self._counted: dict[Path, tuple[int, int]] = {}  # shard file -> bytes read, their lines
+
+    @property
+    def outputs(self) -> list[Path]:
+        """What `publish` leaves besides ``text``."""
+        reports = [self.report, self.report_numbers]
+        return [self.merged, *reports, self.whisper_text, self.corpus_text]
 
     @cached_property
     def clips(self) -> dict[str, str]:
@@ -53,15 +66,28 @@ class DumpedSet:
 
     # the work
 
-    def stages(self, options: Mapping[str, object], inputs: Iterable[Path]) -> tuple[Stage, Stage]:
-        """Markers of the work begun and of the work done, for these options, inputs and audio."""
+    def stages(
+        self, decoding: Mapping[str, object], inputs: Iterable[Path], normalizer: str
+    ) -> tuple[Stage, Stage]:
+        """Markers of the work begun and of the work done.
+
+        Args:
+            decoding: options that the records depend on.
+            inputs: files that they depend on, besides the audio.
+            normalizer: which only ``text`` and the report depend on.
+        """
         inputs = [*inputs, *audio_files(self.folder), self.folder / "utt2dur"]
-        return Stage(self.work / "begun.json", options, inputs), Stage(self.marker, options, inputs)
+        publishing = {**decoding, "text_normalizer": normalizer}
+        return (
+            Stage(self.work / "begun.json", decoding, inputs),
+            Stage(self.marker, publishing, inputs),
+        )
 
     def begin(self, begun: Stage, afresh: bool = False) -> None:
-        """Keep earlier records if they were made with the same model and audio, else drop them."""
+        """Keep earlier records made with the same options, model and audio; drop others."""
         if afresh or not begun.is_done():
             shutil.rmtree(self.work, ignore_errors=True)
+            self._counted.clear()
             begun.finish([])
 
     def shard_file(self, index: int) -> Path:
@@ -77,8 +103,16 @@ class DumpedSet:
         }
 
     def count_finished(self) -> int:
-        """How many records there are, without reading them."""
-        return sum(path.read_bytes().count(b"\n") for path in self.work.glob("shard.*.jsonl"))
+        """How many records there are; reads only what came since the last call."""
+        for path in self.work.glob("shard.*.jsonl"):
+            position, lines = self._counted.get(path, (0, 0))
+            with open(path, "rb") as stream:
+                stream.seek(position)
+                added = stream.read()
+            # A line half written may be cut off and written again: it isn't read yet.
+            whole = added.rfind(b"\n") + 1
+            self._counted[path] = (position + whole, lines + added.count(b"\n"))
+        return sum(lines for _, lines in self._counted.values())
 
     def shard(self, index: int, count: int) -> list[str]:
         """Unfinished clips of worker ``index`` (from 1) of ``count``, longest first.
@@ -91,10 +125,13 @@ class DumpedSet:
 
     # what the stage leaves
 
-    def publish(self) -> str:
+    def publish(self, normalizer: str) -> str:
         """Merge the records and put Whisper's text in place of the corpus's; returns a summary.
 
         The order of the steps lets a kill at any point be followed by another ``publish``.
+
+        Raises:
+            UserError: if clips have no record yet, or there are no transcripts of the corpus.
         """
         finished = self.finished()
         missing = sorted(self.clips.keys() - finished.keys())
@@ -103,45 +140,59 @@ class DumpedSet:
                 f"{self.folder}: {len(missing)} clips have no transcript, the first is "
                 f"{missing[0]}: run the stage again"
             )
-        transcripts = [finished[clip] for clip in sorted(self.clips)]
         self.restore()
-        if not self.text.is_file():
-            raise UserError(f"{self.text} is missing: run stage 1 (data preparation) first")
+        transcripts = [finished[clip] for clip in sorted(self.clips)]
+        heard, known = self._texts(transcripts, normalizer)
+        report = {
+            "set": self.name,
+            "text_normalizer": normalizer,
+            **numbers(transcripts, heard, known),
+        }
         with atomic_write(self.merged, "wb") as stream:
             stream.writelines(transcript.to_line() for transcript in transcripts)
-        with atomic_write(self.corpus_text, "wb") as stream:
-            stream.write(self.text.read_bytes())
-        with atomic_write(self.text, "wb") as stream:
-            stream.write(_to_text(transcripts))
-        return _summary(transcripts)
+        with atomic_write(self.report_numbers) as stream:
+            json.dump(report, stream, indent=1, ensure_ascii=False)
+        with atomic_write(self.report) as stream:
+            stream.write(to_markdown(report))
+        write_column(self.whisper_text, {clip: heard[clip] or UNKNOWN for clip in heard})
+        _copy(self.text, self.corpus_text)
+        _copy(self.whisper_text, self.text)
+        return headline(report)
+
+    def _texts(
+        self, transcripts: Iterable[Transcript], normalizer: str
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Whisper's and the corpus's words by utterance id, normalised alike.
+
+        Whisper's are empty where they aren't to be used; the corpus's are there where both are.
+        """
+        normalize = text_normalizer(normalizer)
+        corpus = self._read("text")
+        heard, known = {}, {}
+        for transcript in transcripts:
+            clip, language = transcript.id, transcript.language
+            heard[clip] = normalize(transcript.text, language) if transcript.usable else ""
+            text = corpus.get(clip, UNKNOWN)
+            if heard[clip] and text != UNKNOWN:
+                known[clip] = normalize(text, language)
+        return heard, known
 
     def restore(self) -> bool:
         """Put the corpus's transcripts back; False if they were in place already."""
         transcribed = self.is_transcribed()
         if transcribed:
             self.corpus_text.replace(self.text)
-        for leftover in (self.corpus_text, self.merged, self.marker):
+        for leftover in (*self.outputs, self.marker):
             leftover.unlink(missing_ok=True)
         return transcribed
 
     def is_transcribed(self) -> bool:
         """Whether ``text`` is Whisper's. After stage 1 ran again it is not, whatever lies about."""
-        if not (self.merged.is_file() and self.corpus_text.is_file() and self.text.is_file()):
+        if not all(p.is_file() for p in (self.text, self.corpus_text, self.whisper_text)):
             return False
-        return self.text.read_bytes() == _to_text(read_transcripts(self.merged))
+        return filecmp.cmp(self.text, self.whisper_text, shallow=False)
 
 
-def _to_text(transcripts: Iterable[Transcript]) -> bytes:
-    """Kaldi's text file, with the unknown label where Whisper heard nothing."""
-    return "".join(f"{t.id} {t.text if t.heard else UNKNOWN}\n" for t in transcripts).encode()
-
-
-def _summary(transcripts: list[Transcript]) -> str:
-    languages = Counter(transcript.language for transcript in transcripts).most_common()
-    return (
-        f"{len(transcripts)} clips; "
-        f"{sum(not transcript.heard for transcript in transcripts)} without speech ({UNKNOWN}), "
-        f"{sum(transcript.doubtful for transcript in transcripts)} doubtful "
-        "(repetitive or improbable; see whisper.jsonl); "
-        f"languages: {', '.join(f'{language} {n}' for language, n in languages) or 'none'}"
-    )
+def _copy(source: Path, target: Path) -> None:
+    with atomic_write(target, "wb") as stream:
+        stream.write(source.read_bytes())

@@ -3,51 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from sermtl.errors import UserError
-
-# The thresholds of whisper's own `transcribe` function.
-NO_SPEECH_PROB = 0.6
-IMPROBABLE_LOGPROB = -1.0
-REPETITIVE_RATIO = 2.4
+from sermtl.transcription.guards import SPEECH
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """One clip's transcript and how far to trust it; None where Whisper decoded nothing."""
+    """One clip's transcript and how far to trust it.
+
+    The scores of a clip of several windows are those of its worst window, each for itself; they are
+    None where Whisper took every window for silence.
+    """
 
     id: str
     text: str  # on one line, as decoded (not normalised)
     language: str  # Whisper's code: given, or detected
+    verdict: str  # of the guards, on the text kept: see `sermtl.transcription.guards`
+    temperature: float  # 0: greedy; above: sampled after the guards refused the ones before
     avg_logprob: float | None  # mean log-probability per token
     no_speech_prob: float | None
-    compression_ratio: float  # of the text under zlib; high for "no no no no"
-    temperature: float  # 0: greedy
+    compression_ratio: float | None  # of the text under zlib; high for "no no no no"
     duration: float  # seconds
     model: str  # as asked for: a released model's name or a path
     sha256: str  # of the checkpoint
 
     @property
-    def heard(self) -> bool:
-        """Whether there is speech in the clip, by the rule of whisper's `transcribe`."""
-        silent = (
-            self.no_speech_prob is not None
-            and self.avg_logprob is not None
-            and self.no_speech_prob > NO_SPEECH_PROB
-            and self.avg_logprob < IMPROBABLE_LOGPROB
-        )
-        return bool(self.text) and not silent
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether the text is repetitive or improbable enough to deserve a look."""
-        improbable = self.avg_logprob is not None and self.avg_logprob < IMPROBABLE_LOGPROB
-        return self.heard and (improbable or self.compression_ratio > REPETITIVE_RATIO)
+    def usable(self) -> bool:
+        """Whether the text may be learned from: it is speech, and passed the guards."""
+        return self.verdict == SPEECH
 
     def to_line(self) -> bytes:
         """The record as one line of UTF-8 JSON."""
@@ -82,7 +71,7 @@ def open_log(path: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
-def append(log: BinaryIO, transcripts: Iterable[Transcript]) -> None:
-    """Add records and hand them to the operating system, so that a kill doesn't lose them."""
-    log.writelines(transcript.to_line() for transcript in transcripts)
+def append(log: BinaryIO, transcript: Transcript) -> None:
+    """Add a record and hand it to the operating system, so that a kill doesn't lose it."""
+    log.write(transcript.to_line())
     log.flush()

@@ -1,20 +1,24 @@
-"""Batched greedy transcription with openai-whisper. Imports torch: for the workers only."""
+"""Batched transcription with openai-whisper. Imports torch: for the workers only."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import whisper
+from whisper.decoding import DecodingOptions, DecodingResult
 from whisper.tokenizer import LANGUAGES
-from whisper.utils import compression_ratio
 
 from sermtl.errors import UserError
 from sermtl.files import sha256
+from sermtl.transcription.guards import FAILED, SILENCE, SPEECH, Guards, Scores
 from sermtl.transcription.records import Transcript
 
 WINDOW = whisper.audio.N_SAMPLES  # the model's view: 30 s at 16 kHz
@@ -45,91 +49,135 @@ def find_checkpoint(model: str) -> Path:
 
 
 class Transcriber:
-    """A Whisper model and how to decode with it: greedily, so that batches change nothing.
+    """A Whisper model and how to decode with it, so that batches change nothing.
+
+    What is decoded together is decoded greedily. What the guards refuse is sampled at the next
+    temperatures, clip by clip and from a seed of its own.
 
     Args:
         model: released model's name, or path of a checkpoint in OpenAI's format.
         language: Whisper's code, or ``auto`` to detect it clip by clip.
         device: torch device; half precision on GPUs, single on CPUs.
+        guards: when to try the next temperature.
     """
 
-    def __init__(self, model: str, language: str = "auto", device: str = "cpu") -> None:
+    def __init__(
+        self, model: str, language: str = "auto", device: str = "cpu", guards: Guards | None = None
+    ) -> None:
         checkpoint = find_checkpoint(model)
         self.name = model
         self.sha256 = sha256(checkpoint)
         self.model = _load(checkpoint, device).eval()
-        self.options = {
-            "language": _check_language(self.model, language),
-            "temperature": 0.0,
-            "fp16": device != "cpu",
-        }
+        self.language = _check_language(self.model, language)
+        self.fp16 = device != "cpu"
+        self.guards = guards or Guards()
 
-    def __call__(self, clips: Mapping[str, np.ndarray]) -> list[Transcript]:
-        """Transcribe clips, id -> float32 samples (N,) at 16 kHz; results in the same order.
+    def __call__(self, clips: Mapping[str, np.ndarray]) -> Iterator[Transcript]:
+        """Transcribe clips, id -> float32 samples (N,) at 16 kHz; each comes when it is finished.
 
         Clips of up to 30 s make one batch; longer ones go through whisper's sliding windows.
         """
-        short = [clip for clip, samples in clips.items() if len(samples) <= WINDOW]
-        results = dict(zip(short, self._decode([clips[clip] for clip in short]), strict=True))
+        short = {clip: samples for clip, samples in clips.items() if len(samples) <= WINDOW}
+        refused = {}
+        for clip, result in zip(short, self._decode(short.values()), strict=True):
+            if self._refuses(result):
+                refused[clip] = result
+            else:
+                yield self._of_window(clip, short[clip], result)
+        for clip, result in refused.items():
+            yield self._of_window(clip, short[clip], self._sample(clip, short[clip], result))
         for clip, samples in clips.items():
-            if clip not in results:
-                results[clip] = self._slide(samples)
-        return [
-            Transcript(
-                id=clip,
-                duration=len(samples) / whisper.audio.SAMPLE_RATE,
-                model=self.name,
-                sha256=self.sha256,
-                **results[clip],
-            )
-            for clip, samples in clips.items()
-        ]
+            if clip not in short:
+                yield self._slide(clip, samples)
 
-    def _decode(self, clips: list[np.ndarray]) -> list[dict[str, object]]:
+    def _decode(self, clips: Collection[np.ndarray]) -> list[DecodingResult]:
         """One window per clip, all windows at once: mel spectra (B, n_mels, 3000)."""
         if not clips:
             return []
-        mels = [
-            whisper.log_mel_spectrogram(
-                whisper.pad_or_trim(samples), self.model.dims.n_mels, device=self.model.device
+        mels = torch.stack([self._mel(samples) for samples in clips])
+        return whisper.decode(self.model, mels, self._options(0.0, self.language))
+
+    def _sample(self, clip: str, samples: np.ndarray, result: DecodingResult) -> DecodingResult:
+        """A refused clip at the other temperatures, up to one that passes or the last."""
+        window, language = self._mel(samples), result.language
+        for temperature in self.guards.temperatures[1:]:
+            with _seeded(f"{clip} {temperature}", self.model.device):
+                result = whisper.decode(self.model, window, self._options(temperature, language))
+            if not self._refuses(result):
+                break
+            window = result.audio_features  # encoded once, and alone
+        return result
+
+    def _slide(self, clip: str, samples: np.ndarray) -> Transcript:
+        """A long clip in windows, each of which goes its own way through the temperatures."""
+        with _seeded(clip, self.model.device):
+            result = self.model.transcribe(
+                samples,
+                language=self.language,
+                fp16=self.fp16,
+                # Conditioning on what was said before carries one window's loop into the next.
+                condition_on_previous_text=False,
+                temperature=self.guards.temperatures,
+                compression_ratio_threshold=self.guards.compression_ratio_threshold,
+                logprob_threshold=self.guards.logprob_threshold,
+                no_speech_threshold=self.guards.no_speech_threshold,
             )
-            for samples in clips
-        ]
+        windows = [_scores(segment) for segment in result["segments"] if segment["tokens"]]
+        return self._transcript(clip, samples, result["text"], result["language"], windows)
+
+    def _refuses(self, result: DecodingResult) -> bool:
+        return self.guards.judge(_scores(vars(result))) in FAILED
+
+    def _of_window(self, clip: str, samples: np.ndarray, result: DecodingResult) -> Transcript:
+        scores = _scores(vars(result))
+        return self._transcript(clip, samples, result.text, result.language, [scores])
+
+    def _transcript(
+        self, clip: str, samples: np.ndarray, text: str, language: str, windows: list[Scores]
+    ) -> Transcript:
+        """The record of a clip: a single bad window makes all of it one not to learn from."""
+        text = " ".join(text.split())
+        verdicts = [self.guards.judge(scores) for scores in windows] if text else []
+        heard = SPEECH if SPEECH in verdicts else SILENCE
+        return Transcript(
+            id=clip,
+            text=text,
+            language=language,
+            verdict=next((verdict for verdict in verdicts if verdict in FAILED), heard),
+            temperature=max((scores.temperature for scores in windows), default=0.0),
+            avg_logprob=min((scores.avg_logprob for scores in windows), default=None),
+            no_speech_prob=max((scores.no_speech_prob for scores in windows), default=None),
+            compression_ratio=max((scores.compression_ratio for scores in windows), default=None),
+            duration=len(samples) / whisper.audio.SAMPLE_RATE,
+            model=self.name,
+            sha256=self.sha256,
+        )
+
+    def _mel(self, samples: np.ndarray) -> torch.Tensor:
+        """The log-mel spectrum (n_mels, 3000) of a clip of up to 30 s."""
+        return whisper.log_mel_spectrogram(
+            whisper.pad_or_trim(samples), self.model.dims.n_mels, device=self.model.device
+        )
+
+    def _options(self, temperature: float, language: str | None) -> DecodingOptions:
         # With timestamps the model may stop at the end of a sentence, which is the cue to move
         # the window on; here the window is the clip.
-        options = whisper.DecodingOptions(without_timestamps=True, **self.options)
-        return [
-            _fields(result.text, result.language, result.avg_logprob, result.no_speech_prob)
-            for result in whisper.decode(self.model, torch.stack(mels), options)
-        ]
-
-    def _slide(self, samples: np.ndarray) -> dict[str, object]:
-        """A long clip in windows, whose scores are averaged over tokens."""
-        # Conditioning on what was said before carries one window's loop into the next.
-        result = self.model.transcribe(samples, condition_on_previous_text=False, **self.options)
-        segments = result["segments"]
-        tokens = [len(segment["tokens"]) for segment in segments]
-        mean = {
-            name: float(np.average([segment[name] for segment in segments], weights=tokens))
-            if sum(tokens)
-            else None
-            for name in ("avg_logprob", "no_speech_prob")
-        }
-        return _fields(result["text"], result["language"], **mean)
+        return DecodingOptions(
+            temperature=temperature, language=language, fp16=self.fp16, without_timestamps=True
+        )
 
 
-def _fields(
-    text: str, language: str, avg_logprob: float | None, no_speech_prob: float | None
-) -> dict[str, object]:
-    text = " ".join(text.split())
-    return {
-        "text": text,
-        "language": language,
-        "avg_logprob": avg_logprob,
-        "no_speech_prob": no_speech_prob,
-        "compression_ratio": compression_ratio(text),
-        "temperature": 0.0,
-    }
+def _scores(fields: Mapping[str, Any]) -> Scores:
+    return Scores(*(fields[name] for name in Scores._fields))
+
+
+@contextmanager
+def _seeded(seed: str, device: torch.device) -> Iterator[None]:
+    """Random numbers that depend on ``seed`` alone; the generators are put back afterwards."""
+    digest = hashlib.sha256(seed.encode()).digest()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int.from_bytes(digest[:8], "big"))
+        yield
 
 
 def _load(checkpoint: Path, device: str) -> whisper.Whisper:

@@ -1,7 +1,11 @@
 import json
+import shutil
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import kaldiio
 import numpy as np
@@ -10,6 +14,9 @@ from tiny_whisper import write_checkpoint
 
 from sermtl.bin.transcribe import main
 from sermtl.errors import UserError
+from sermtl.files import exclusive
+from sermtl.transcription.normalizers import text_normalizer
+from sermtl.transcription.records import Transcript
 
 LAUNCHER = """\
 import subprocess, sys
@@ -31,7 +38,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
-    """Two dumped sets of five and three clips, all different."""
+    """Two dumped sets of five and three clips, all different, one of them longer than 30 s."""
     random = np.random.default_rng(0)
     for name, count in (("train", 5), ("test", 3)):
         folder = tmp_path / "dump" / name
@@ -40,6 +47,8 @@ def dump(tmp_path: Path) -> Path:
             f"{name}{i}": random.integers(-900 * i - 99, 900 * i + 99, 6000 * (i + 1), np.int16)
             for i in range(count)
         }
+        if name == "test":
+            clips["test2"] = random.integers(-3000, 3000, 31 * 16000, np.int16)
         kaldiio.save_ark(
             str(folder / "wav.ark"),
             {clip: (16000, samples) for clip, samples in clips.items()},
@@ -59,6 +68,7 @@ def command(dump: Path, checkpoint: Path, tmp_path: Path) -> list[str]:
     return [
         *("--dumpdir", str(dump), "--sets", "train test", "--batch_size", "2", "--nj", "2"),
         *("--whisper_model", str(checkpoint), "--cmd", f"{sys.executable} {launcher}"),
+        *("--temperatures", "0 0.4 0.8", "--compression_ratio_threshold", "2.0"),
     ]
 
 
@@ -98,12 +108,21 @@ def test_sets_are_transcribed_once_and_given_back(
     original = {name: (dump / name / "text").read_bytes() for name in ("train", "test")}
     main(command)
     shown = capfd.readouterr()
-    assert "train: 5 clips; 1 without speech" in shown.out and "8/8" in shown.err
+    assert (
+        "train: 5 clips; 2 with a text to learn from, 1 without speech, 2 failed the guards, 0 "
+        "passed at a higher temperature; languages: en 5; WER "
+    ) in shown.out
+    assert "test: 3 clips; 1 with" in shown.out and "1 passed at a higher" in shown.out
+    assert "see whisper_report.md\n" in shown.out
+    assert "8/8" in shown.err
     for name, count in (("train", 5), ("test", 3)):
         merged = [json.loads(line) for line in lines(dump / name / "whisper.jsonl")]
         assert [record["id"] for record in merged] == [f"{name}{i}" for i in range(count)]
         assert len({record["text"] for record in merged}) > 1
-        assert lines(dump / name / "text") == [f"{r['id']} {r['text'] or '<unk>'}" for r in merged]
+        for record, line in zip(merged, lines(dump / name / "text"), strict=True):
+            words = text_normalizer("english")(record["text"], "en")
+            used = words and record["verdict"] == "speech"
+            assert line == f"{record['id']} {words if used else '<unk>'}"
         assert (dump / name / "text.corpus").read_bytes() == original[name]
         assert len(merged[0]["sha256"]) == 64
         assert merged[1]["duration"] == 0.75
@@ -122,51 +141,110 @@ def test_sets_are_transcribed_once_and_given_back(
     assert (dump / "train" / "text").read_bytes() == transcribed
 
 
-def test_a_killed_job_continues(
+def test_jobs_repeat_nothing_that_is_finished(
     command: list[str], dump: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One job, killed after a batch of the second set while writing the next record."""
-    from sermtl.transcription import whisper
+    """One job, stopped after every single record while it writes the next."""
+    from sermtl.transcription import records as module
 
-    seen: list[str] = []
-    speak = whisper.Transcriber.__call__
+    job = [*command, "--nj", "1", "--batch_size", "3", "--shard", "1"]
+    written: list[str] = []
+    append = module.append
 
-    def dies(self: whisper.Transcriber, clips: dict) -> list:
-        if "test1" in clips:
+    def dies(log: BinaryIO, transcript: Transcript, stop: int) -> None:
+        if len(written) == stop:
+            log.write(transcript.to_line()[:30])
+            log.flush()
             raise KeyboardInterrupt
-        seen.extend(clips)
-        return speak(self, clips)
+        append(log, transcript)
+        written.append(transcript.id)
 
-    job = [*command, "--nj", "1", "--batch_size", "1", "--shard", "1"]
-    monkeypatch.setattr(whisper.Transcriber, "__call__", dies)
-    with pytest.raises(KeyboardInterrupt):
-        main(job)
-    assert seen == ["train4", "train3", "train2", "train1", "train0", "test2"]
-    shard = dump / "test" / "whisper" / "shard.1.jsonl"
-    with open(shard, "a") as stream:
-        stream.write('{"id": "test1", "te')
-
-    def continues(self: whisper.Transcriber, clips: dict) -> list:
-        seen.extend(clips)
-        return speak(self, clips)
-
-    monkeypatch.setattr(whisper.Transcriber, "__call__", continues)
+    for stop in range(1, 8):
+        monkeypatch.setattr(module, "append", partial(dies, stop=stop))
+        with pytest.raises(KeyboardInterrupt):
+            main(job)
+    monkeypatch.setattr(module, "append", partial(dies, stop=99))
     main([*job, "--nj", "2"])
     main([*job, "--nj", "2", "--shard", "2"])
-    assert sorted(seen[6:]) == ["test0", "test1"]
-    assert sorted(record["id"] for record in records(dump, "test")) == ["test0", "test1", "test2"]
-    monkeypatch.setattr(whisper, "Transcriber", lambda *_: pytest.fail("the model was loaded"))
+    assert sorted(written) == sorted([*(f"train{i}" for i in range(5)), "test0", "test1", "test2"])
+    made = [record for name in ("train", "test") for record in records(dump, name)]
+    assert sorted(record["id"] for record in made) == sorted(written)
+    assert len({record["temperature"] for record in made}) > 1, "some must fall back"
+    monkeypatch.setattr("sermtl.transcription.whisper.Transcriber", lambda *_: pytest.fail("load"))
     main(job)
+
+
+def test_a_job_killed_outright_comes_to_the_same_texts(
+    command: list[str], dump: Path, tmp_path: Path
+) -> None:
+    """SIGKILL as soon as there is a record, then another number of jobs."""
+    whole = tmp_path / "whole"
+    shutil.copytree(dump, whole)
+    main([*command, "--dumpdir", str(whole), "--nj", "1", "--shard", "1", "--batch_size", "16"])
+    job = [*command, "--batch_size", "4", "--nj", "1", "--shard", "1"]
+    process = subprocess.Popen([sys.executable, "-m", "sermtl.bin.transcribe", *job])
+    shard = dump / "train" / "whisper" / "shard.1.jsonl"
+    while not (shard.is_file() and b"\n" in shard.read_bytes()):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    finished = shard.read_bytes().rpartition(b"\n")[0]
+    assert len(records(dump, "test")) < 3, "killed too late to tell anything"
+    for number in ("2", "1"):
+        main([*job, "--nj", "2", "--shard", number])
+    assert shard.read_bytes().startswith(finished)
+    for name in ("train", "test"):
+        killed, never = (
+            {r["id"]: (r["text"], r["temperature"], r["verdict"]) for r in records(folder, name)}
+            for folder in (dump, whole)
+        )
+        assert killed == never
+        assert len(records(dump, name)) == len(killed), "a clip was done twice"
+
+
+def test_a_job_left_over_from_a_killed_run_is_named(command: list[str], dump: Path) -> None:
+    with (
+        exclusive(dump / "test" / "whisper", ".shard.2.lock"),
+        pytest.raises(UserError, match=r"another run is at work in .*test/whisper"),
+    ):
+        main([*command, "--shard", "2"])
 
 
 @pytest.mark.usefixtures("in_process")
 def test_batches_and_jobs_change_nothing(command: list[str], dump: Path) -> None:
     texts = []
-    for batch_size, jobs in ((1, 1), (16, 2)):
+    for batch_size, jobs in ((1, 1), (16, 3)):
         main([*command, "--force", "--batch_size", str(batch_size), "--nj", str(jobs)])
-        assert sum(1 for _ in (dump / "train" / "whisper").glob("shard.*")) == jobs
-        texts.append((dump / "train" / "text").read_bytes())
+        assert sum(1 for _ in (dump / "train" / "whisper").glob("shard.*.jsonl")) == jobs
+        texts.append([(dump / name / "text").read_bytes() for name in ("train", "test")])
     assert texts[0] == texts[1]
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_is_done_again(
+    command: list[str], dump: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_job = [*command, "--sets", "train", "--nj", "1"]
+    main(one_job)
+    made = records(dump, "train")
+    published = (dump / "train" / "text").read_bytes()
+    main([*one_job, "--no_speech_threshold", "0.9", "--logprob_threshold=-0.0001"])
+    assert {record["verdict"] for record in made} > {"speech"}
+    assert "speech" not in {record["verdict"] for record in records(dump, "train")}
+    assert "0 with a text to learn from" in capfd.readouterr().out
+    main(one_job)
+    assert records(dump, "train") == made
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_: pytest.fail("a job was launched"))
+    main([*one_job, "--text_normalizer", "plain"])
+    assert '"text_normalizer": "plain"' in (dump / "train" / "whisper_report.json").read_text()
+    (dump / "train" / "whisper_report.md").unlink()
+    (dump / "train" / "text").write_text("".join(f"train{i} of stage 1\n" for i in range(5)))
+    main(one_job)
+    assert (dump / "train" / "whisper_report.md").is_file()
+    assert (dump / "train" / "text").read_bytes() == published
+    assert lines(dump / "train" / "text.corpus")[0] == "train0 of stage 1"
 
 
 @pytest.mark.usefixtures("in_process")
@@ -181,6 +259,29 @@ def test_another_model_starts_from_the_corpus_text(
     main([*one_job, "--whisper_model", str(other)])
     assert (dump / "test" / "text").read_bytes() not in (first, original)
     assert (dump / "test" / "text.corpus").read_bytes() == original
+
+
+@pytest.mark.usefixtures("in_process")
+def test_more_options_as_one_text(command: list[str], dump: Path) -> None:
+    """As run.sh hands them on; they come after the others."""
+    more = "--text_normalizer plain --temperatures '0 0.5' --logprob_threshold=-inf"
+    main([*command, "--sets", "train", "--text_normalizer", "english", "--whisper_args", more])
+    report = json.loads((dump / "train" / "whisper_report.json").read_text())
+    assert report["text_normalizer"] == "plain"
+    begun = json.loads((dump / "train" / "whisper" / "begun.json").read_text())
+    assert begun["options"]["temperatures"] == [0.0, 0.5]
+
+
+def test_one_job_for_each_gpu_of_this_machine(
+    command: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda job, **_: started.append(job) or 1 / 0)
+    slurm = str(root / "utils" / "slurm.pl")
+    for cmd in (str(root / "utils" / "run.pl"), f"{slurm} --config my.conf"):
+        with pytest.raises(ZeroDivisionError):
+            main([*command, "--nj", "4", "--ngpu", "2", "--cmd", cmd])
+    assert [job[job.index("--nj") + 1] for job in started] == ["2", "4"]
 
 
 def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
@@ -202,6 +303,13 @@ def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
         (["--dumpdir", "nowhere", "--sets", ""], r"nowhere holds no dumped set: run stage 1"),
         (["--sets", "train dev"], r"dev/wav\.scp is missing: run stage 1"),
         (["--shard", "3"], r"--shard 3: there are only 2"),
+        (["--temperatures", "0.2 0.4"], r"--temperatures '0\.2 0\.4': a rising list"),
+        (["--temperatures", "cold"], r"--temperatures 'cold': numbers separated by spaces"),
+        (["--compression_ratio_threshold", "-1"], r"--compression_ratio_threshold -1: a number"),
+        (["--logprob_threshold", "1"], r"--logprob_threshold 1: 0 or less"),
+        (["--no_speech_threshold", "2"], r"--no_speech_threshold 2: a probability"),
+        (["--whisper_args", "--temperatures '0"], r"--whisper_args .*: No closing quotation"),
+        (["--whisper_args", "--temperatures '1 0'"], r"--temperatures '1 0': a rising list"),
     ],
 )
 def test_wrong_input_is_named(command: list[str], options: list[str], message: str) -> None:

@@ -200,7 +200,10 @@ ROW = "1,Hi.,Ross,joy,positive,{},8,21,0,1\n"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("Utterance,Speaker,Dialogue_ID,Utterance_ID\n", r"csv:1: the header has no column `Emotion`"),
+        (
+            "Utterance,Speaker,Dialogue_ID,Utterance_ID\n",
+            r"csv:1: the header has no column `Emotion`",
+        ),
         (",".join(HEADER) + "\n" + ROW.format("0,0,0"), r"csv:2: 12 fields, .* 11 columns"),
         (",".join(HEADER) + "\n" + ROW.format("0.0,0"), r"csv:2: .* must be numbers: .*0\.0"),
         (",".join(HEADER) + "\n" + 2 * ROW.format("0,0"), r"csv:3: dia0_utt0 is there twice"),

@@ -1,11 +1,15 @@
+import json
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from transcripts import transcript
 
 from sermtl.errors import UserError
 from sermtl.transcription.dumped_set import DumpedSet
-from sermtl.transcription.records import append, open_log
+from sermtl.transcription.records import append, open_log, read_transcripts
 
 
 @pytest.fixture
@@ -23,7 +27,8 @@ def dumped(tmp_path: Path) -> DumpedSet:
 def record(dumped: DumpedSet, worker: int, ids: list[str], **changes: object) -> None:
     dumped.work.mkdir(exist_ok=True)
     with open_log(dumped.shard_file(worker)) as log:
-        append(log, [transcript(id, text=f"heard {id}", **changes) for id in ids])
+        for id in ids:
+            append(log, transcript(id, **{"text": f"Heard {id}.", **changes}))
 
 
 def snapshot(dumped: DumpedSet) -> dict[str, bytes]:
@@ -43,28 +48,28 @@ def test_publish_keeps_the_corpus_text_and_restore_brings_it_back(dumped: Dumped
     before = snapshot(dumped)
     record(dumped, 2, ["u3", "u1"])
     record(dumped, 1, ["u0", "u4"])
-    record(dumped, 3, ["u2"], no_speech_prob=0.9, avg_logprob=-2.0)
-    summary = dumped.publish()
-    assert "5 clips; 1 without speech" in summary
+    record(dumped, 3, ["u2"], verdict="silence")
+    summary = dumped.publish("plain")
+    assert summary.startswith("5 clips; 4 with a text to learn from, 1 without speech, 0 failed")
     assert dumped.text.read_text().splitlines() == [
         f"u{i} " + ("<unk>" if i == 2 else f"heard u{i}") for i in range(5)
     ]
     assert dumped.corpus_text.read_bytes() == before["text"]
     assert dumped.merged.read_text().count("\n") == 5
     after = snapshot(dumped)
-    assert dumped.publish() == summary and snapshot(dumped) == after
+    assert dumped.publish("plain") == summary and snapshot(dumped) == after
     assert dumped.restore() and snapshot(dumped) == before
     assert not dumped.restore() and snapshot(dumped) == before
-    dumped.publish()
+    dumped.publish("plain")
     assert snapshot(dumped) == after
 
 
 def test_a_new_dump_wins_over_an_old_corpus_text(dumped: DumpedSet) -> None:
     record(dumped, 1, list(dumped.clips))
-    dumped.publish()
+    dumped.publish("plain")
     dumped.text.write_text("".join(f"u{i} corrected {i}\n" for i in range(5)))
     assert not dumped.is_transcribed()
-    dumped.publish()
+    dumped.publish("plain")
     assert dumped.corpus_text.read_text().startswith("u0 corrected 0\n")
     assert dumped.text.read_text().startswith("u0 heard u0\n")
     dumped.text.write_text("".join(f"u{i} again {i}\n" for i in range(5)))
@@ -73,46 +78,125 @@ def test_a_new_dump_wins_over_an_old_corpus_text(dumped: DumpedSet) -> None:
     assert not dumped.corpus_text.exists() and not dumped.merged.exists()
 
 
-@pytest.mark.parametrize("step", [0, 1, 2])
+@pytest.mark.parametrize("before", ["corpus", "whisper"])
+@pytest.mark.parametrize("step", range(7))
 def test_a_kill_while_publishing_loses_nothing(
-    dumped: DumpedSet, monkeypatch: pytest.MonkeyPatch, step: int
+    dumped: DumpedSet, monkeypatch: pytest.MonkeyPatch, step: int, before: str
 ) -> None:
-    """Each of the three files in turn is the one that is never written, twice in a row."""
-    import sermtl.transcription.dumped_set as module
-
+    """Each file in turn is the one that is never put in place, twice in a row."""
     corpus = dumped.text.read_bytes()
     record(dumped, 1, list(dumped.clips))
-    write = module.atomic_write
+    if before == "whisper":
+        dumped.publish("plain")
+    steps = 6 + (before == "whisper")  # six files are written, after `text` is put back
     for _ in range(2):
-        written = []
+        replace, left = os.replace, iter(range(step, -1, -1))
 
-        def dies(path: Path, mode: str, written: list = written):
-            if len(written) == step:
+        def dies(source: Path, target: Path, replace: Callable = replace, left: Iterator = left):
+            if next(left, None) == 0:
                 raise KeyboardInterrupt
-            written.append(path)
-            return write(path, mode)
+            replace(source, target)
 
-        monkeypatch.setattr(module, "atomic_write", dies)
-        with pytest.raises(KeyboardInterrupt):
-            dumped.publish()
-    monkeypatch.setattr(module, "atomic_write", write)
-    assert dumped.text.read_bytes() == corpus
-    dumped.publish()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", dies)
+            if step < steps:
+                with pytest.raises(KeyboardInterrupt):
+                    dumped.publish("plain")
+        steps = 6 + dumped.is_transcribed()
+    dumped.publish("plain")
     assert dumped.corpus_text.read_bytes() == corpus
+    assert dumped.text.read_text().startswith("u0 heard u0\n")
     assert dumped.restore() and dumped.text.read_bytes() == corpus
+
+
+def test_texts_that_failed_are_kept_in_the_record_alone(dumped: DumpedSet) -> None:
+    record(dumped, 1, ["u0"])
+    record(dumped, 1, ["u1"], verdict="repetitive", text="no no no", temperature=1.0)
+    record(dumped, 1, ["u2"], verdict="improbable", text="words", temperature=1.0)
+    record(dumped, 1, ["u3"], text="...")
+    record(dumped, 1, ["u4"], text="Żółw.", language="pl", temperature=0.4)
+    summary = dumped.publish("plain")
+    assert dumped.text.read_text().splitlines() == [
+        "u0 heard u0",
+        *(f"u{i} <unk>" for i in (1, 2, 3)),
+        "u4 żółw",
+    ]
+    assert "2 with a text to learn from, 0 without speech, 2 failed the guards, 1 passed" in summary
+    merged = {r.id: r for r in read_transcripts(dumped.merged)}
+    assert merged["u1"].text == "no no no" and merged["u4"].text == "Żółw."
+    assert "| u1 | repetitive |" in dumped.report.read_text()
+    assert json.loads(dumped.report_numbers.read_text())["without_words"] == 1
+
+
+def test_another_normalizer_keeps_the_records(dumped: DumpedSet) -> None:
+    def done(normalizer: str) -> bool:
+        begun, done = dumped.stages({"model": "a"}, [], normalizer)
+        dumped.begin(begun)
+        if not done.is_done():
+            dumped.publish(normalizer)
+            done.finish(dumped.outputs)
+            return False
+        return True
+
+    dumped.begin(dumped.stages({"model": "a"}, [], "plain")[0])
+    record(dumped, 1, list(dumped.clips), text="It's 20%, [sighs] dear")
+    assert [done(n) for n in ("plain", "plain", "auto", "auto", "plain")] == [
+        *(False, True),
+        *(False, True),
+        False,
+    ]
+    assert dumped.text.read_text().startswith("u0 it's 20 sighs dear\n")
+    dumped.publish("auto")
+    assert dumped.text.read_text().startswith("u0 it is 20 dear\n")
+    assert dumped.corpus_text.read_text().startswith("u0 corpus words 0\n")
+
+
+def test_jobs_get_the_same_amount_of_audio(dumped: DumpedSet) -> None:
+    random = np.random.default_rng(0)
+    dumped.clips = {f"{i:04}": "" for i in range(2000)}
+    seconds = random.lognormal(1.5, 0.8, 2000)
+    dumped.durations = dict(zip(dumped.clips, seconds, strict=True))
+    for jobs in (2, 7, 64):
+        shards = [dumped.shard(job, jobs) for job in range(1, jobs + 1)]
+        assert sorted(clip for shard in shards for clip in shard) == list(dumped.clips)
+        assert max(map(len, shards)) - min(map(len, shards)) <= 1
+        amounts = [sum(dumped.durations[clip] for clip in shard) for shard in shards]
+        assert max(amounts) - min(amounts) <= seconds.max()
+
+
+def test_counting_reads_only_what_is_new(dumped: DumpedSet) -> None:
+    def lines(*ids: str) -> bytes:
+        return b"".join(transcript(id, text="ż").to_line() for id in ids)
+
+    dumped.work.mkdir()
+    assert dumped.count_finished() == 0
+    first, second = dumped.shard_file(1), dumped.shard_file(2)
+    first.write_bytes(lines("u0", "u1"))
+    assert dumped.count_finished() == 2
+    half = lines("u2")[:-5]
+    first.write_bytes(
+        b"#" * (len(lines("u0", "u1")) - 1) + b"\n" + half
+    )  # lines read before aren't read again
+    second.write_bytes(lines("u3"))
+    assert dumped.count_finished() == 3
+    with open_log(first) as log:  # cuts the half line off, which another follows
+        log.write(lines("u4"))
+    assert dumped.count_finished() == 4
+    dumped.begin(dumped.stages({}, [], "auto")[0])
+    assert dumped.count_finished() == 0
 
 
 def test_publish_names_what_is_missing(dumped: DumpedSet) -> None:
     record(dumped, 1, ["u0", "u1", "u3", "u4"])
     with pytest.raises(UserError, match="1 clips have no transcript, the first is u2"):
-        dumped.publish()
+        dumped.publish("plain")
     assert not dumped.merged.exists()
 
 
 def test_records_of_other_audio_or_options_are_dropped(dumped: DumpedSet) -> None:
     def begin(**options: object) -> int:
         fresh = DumpedSet(dumped.folder)
-        fresh.begin(fresh.stages(options, [])[0])
+        fresh.begin(fresh.stages(options, [], "auto")[0])
         return fresh.count_finished()
 
     begin(model="a")
@@ -131,4 +215,4 @@ def test_missing_files_are_named(dumped: DumpedSet, tmp_path: Path) -> None:
     dumped.text.unlink()
     record(dumped, 1, list(dumped.clips))
     with pytest.raises(UserError, match=r"train/text is missing"):
-        dumped.publish()
+        dumped.publish("plain")

@@ -11,7 +11,8 @@ from sermtl.transcription.records import append, open_log, read_transcripts
 def test_records_survive_the_file(tmp_path: Path) -> None:
     records = [transcript("a", text="żółć \u2028 …"), transcript("b", avg_logprob=None, text="")]
     with open_log(tmp_path / "log") as log:
-        append(log, records)
+        for record in records:
+            append(log, record)
     assert list(read_transcripts(tmp_path / "log")) == records
 
 
@@ -22,7 +23,7 @@ def test_a_line_left_half_written_is_ignored_and_repaired(tmp_path: Path, keep: 
     path.write_bytes(transcript("a").to_line() + half)
     assert [record.id for record in read_transcripts(path)] == ["a"]
     with open_log(path) as log:
-        append(log, [transcript("c")])
+        append(log, transcript("c"))
     assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == ["a", "c"]
 
 
@@ -43,18 +44,6 @@ def test_a_foreign_line_is_named(tmp_path: Path, line: str) -> None:
         list(read_transcripts(path))
 
 
-@pytest.mark.parametrize(
-    ("changes", "heard", "doubtful"),
-    [
-        ({}, True, False),
-        ({"text": ""}, False, False),
-        ({"text": "", "avg_logprob": None, "no_speech_prob": None}, False, False),
-        ({"no_speech_prob": 0.9, "avg_logprob": -1.5}, False, False),
-        ({"no_speech_prob": 0.9, "avg_logprob": -0.5}, True, False),
-        ({"avg_logprob": -1.5}, True, True),
-        ({"compression_ratio": 3.0}, True, True),
-    ],
-)
-def test_what_counts_as_speech(changes: dict, heard: bool, doubtful: bool) -> None:
-    record = transcript(**changes)
-    assert (record.heard, record.doubtful) == (heard, doubtful)
+@pytest.mark.parametrize("verdict", ["speech", "silence", "repetitive", "improbable"])
+def test_only_speech_is_learned_from(verdict: str) -> None:
+    assert transcript(verdict=verdict).usable == (verdict == "speech")

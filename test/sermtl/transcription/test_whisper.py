@@ -1,6 +1,8 @@
+import math
 import pickle
 import urllib.error
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +10,42 @@ import pytest
 from tiny_whisper import write_checkpoint
 
 from sermtl.errors import UserError
+from sermtl.transcription.guards import Guards
+from sermtl.transcription.records import Transcript
 
 torch = pytest.importorskip("torch")
 whisper = pytest.importorskip("whisper")
 
-from sermtl.transcription.whisper import Transcriber, find_checkpoint  # noqa: E402
+from sermtl.transcription.whisper import Transcriber, _seeded, find_checkpoint  # noqa: E402
+
+GREEDY = Guards(temperatures=(0.0,))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["english", "multilingual"])
-def transcriber(
+def loaded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Transcriber]:
     path = write_checkpoint(tmp_path_factory.mktemp("whisper") / "tiny.pt", request.param)
     yield Transcriber(str(path))
+
+
+@pytest.fixture
+def transcriber(loaded: Transcriber) -> Transcriber:
+    """Decodes greedily, whatever comes out."""
+    loaded.guards = GREEDY
+    return loaded
+
+
+@pytest.fixture
+def guarded(loaded: Transcriber) -> Transcriber:
+    """Takes part of what the test model says, refuses part of it once and part of it always."""
+    limit = 2.4 if loaded.model.is_multilingual else 1.6
+    loaded.guards = Guards((0.0, 0.4, 0.8), compression_ratio_threshold=limit)
+    return loaded
+
+
+def by_id(transcripts: Iterator[Transcript]) -> dict[str, Transcript]:
+    return {transcript.id: transcript for transcript in transcripts}
 
 
 def clip(seconds: float, pitch: float) -> np.ndarray:
@@ -28,32 +53,109 @@ def clip(seconds: float, pitch: float) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * pitch * time * (1 + 0.2 * np.sin(3 * time)))).astype("float32")
 
 
+CPU = torch.device("cpu")
 CLIPS = {f"u{i}": clip(0.3 + 0.7 * i, 150 + 97 * i) for i in range(6)}
 
 
+LONG = clip(31, 220)
+
+
 def test_a_batch_is_what_whisper_says_of_each_clip_alone(transcriber: Transcriber) -> None:
-    batch = transcriber(CLIPS)
-    assert [record.id for record in batch] == list(CLIPS)
-    assert len({record.text for record in batch}) > 3, "the test model must listen"
-    for record in batch:
-        (alone,) = transcriber({record.id: CLIPS[record.id]})
+    batch = by_id(transcriber(CLIPS))
+    assert batch.keys() == CLIPS.keys()
+    assert len({record.text for record in batch.values()}) > 3, "the test model must listen"
+    for record in batch.values():
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(CLIPS[record.id]))
         options = whisper.DecodingOptions(
             language=record.language, fp16=False, without_timestamps=True
         )
         reference = whisper.decode(transcriber.model, mel, options)
-        assert record.text == alone.text == " ".join(reference.text.split())
-        assert record.language == alone.language
-        assert record.avg_logprob == pytest.approx(reference.avg_logprob, abs=1e-4)
-        assert record.avg_logprob == pytest.approx(alone.avg_logprob, abs=1e-4)
-        assert record.no_speech_prob == pytest.approx(reference.no_speech_prob, abs=1e-4)
-        assert record.compression_ratio == pytest.approx(
-            reference.compression_ratio
-            if record.text == reference.text
-            else alone.compression_ratio
-        )
+        assert record.text == " ".join(reference.text.split())
+        for score in ("avg_logprob", "no_speech_prob", "compression_ratio"):
+            assert getattr(record, score) == pytest.approx(getattr(reference, score), abs=1e-4)
         assert record.duration == len(CLIPS[record.id]) / 16000
         assert record.temperature == 0.0
+
+
+def same(ours: Transcript, theirs: Transcript) -> bool:
+    """Alike but for the last digits of the scores."""
+    for score in ("avg_logprob", "no_speech_prob", "compression_ratio"):
+        assert getattr(ours, score) == pytest.approx(getattr(theirs, score), abs=1e-4)
+    scores = {"avg_logprob": 0.0, "no_speech_prob": 0.0, "compression_ratio": 0.0}
+    return replace(ours, **scores) == replace(theirs, **scores)
+
+
+def test_what_is_decoded_together_changes_nothing(guarded: Transcriber) -> None:
+    clips = {"long": LONG, **CLIPS}
+    alone = {id: next(guarded({id: samples})) for id, samples in clips.items()}
+    passed = {record.temperature for record in alone.values() if record.verdict == "speech"}
+    assert len(passed | {0.0}) > 2, "some must fall back"
+    assert {"repetitive", "speech"} <= {record.verdict for record in alone.values()}
+    assert alone["long"].temperature > 0
+    ids = list(reversed(clips))
+    batches = [{id: clips[id] for id in part} for part in (ids[:5], ids[5:])]
+    together = by_id(record for batch in batches for record in guarded(batch))
+    assert together.keys() == clips.keys()
+    assert all(same(together[id], alone[id]) for id in clips)
+
+
+def test_falling_back_is_whispers_own(
+    guarded: Transcriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip's first window, decoded without timestamps by whisper's `transcribe`."""
+    monkeypatch.setattr("sermtl.transcription.whisper._seeded", lambda *_: _seeded("", CPU))
+    decode, seen = guarded.model.decode, []
+
+    def untimed(window: torch.Tensor, options: whisper.DecodingOptions) -> whisper.DecodingResult:
+        with _seeded("", CPU):
+            result = decode(window, replace(options, without_timestamps=True))
+        seen.append(result.temperature)
+        return result
+
+    monkeypatch.setattr(guarded.model, "decode", untimed)
+    for id, record in by_id(guarded(CLIPS)).items():
+        seen.clear()
+        reference = guarded.model.transcribe(
+            whisper.pad_or_trim(CLIPS[id]),
+            language=record.language,
+            fp16=False,
+            temperature=guarded.guards.temperatures,
+            compression_ratio_threshold=guarded.guards.compression_ratio_threshold,
+        )
+        assert record.text == " ".join(reference["text"].split())
+        assert record.temperature == seen[-1]
+        assert seen == list(guarded.guards.temperatures[: len(seen)])
+
+
+def test_sampling_leaves_the_random_numbers_alone(guarded: Transcriber) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    assert any(record.temperature for record in guarded({**CLIPS, "long": LONG}))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_samples_depend_on_the_clips_name_and_the_temperature(loaded: Transcriber) -> None:
+    loaded.guards = Guards(temperatures=(0.0, 0.9), compression_ratio_threshold=0.01)
+    one, two = (next(loaded({id: CLIPS["u1"]})).text for id in ("one", "two"))
+    assert one != two
+    loaded.guards = replace(loaded.guards, temperatures=(0.0, 0.3, 0.9))
+    assert next(loaded({"one": CLIPS["u1"]})).text == one
+
+
+def test_silence_is_not_tried_again(loaded: Transcriber) -> None:
+    # The test model finds all probabilities of no speech above 0, and everything improbable.
+    loaded.guards = Guards(
+        temperatures=(0.0, 1.0),
+        compression_ratio_threshold=math.inf,
+        logprob_threshold=-1e-6,
+        no_speech_threshold=0.0,
+    )
+    for record in loaded({"long": LONG, **CLIPS}):
+        assert (record.verdict, record.temperature) == ("silence", 0.0)
+        assert bool(record.text) == (record.id != "long")  # whisper skips silent windows
+    loaded.guards = replace(loaded.guards, no_speech_threshold=1.0)
+    assert {r.verdict for r in loaded(CLIPS)} == {"improbable"}
 
 
 def test_each_clip_gets_its_own_language(transcriber: Transcriber) -> None:
@@ -66,22 +168,38 @@ def test_each_clip_gets_its_own_language(transcriber: Transcriber) -> None:
         assert record.language == max(probabilities, key=probabilities.get)
 
 
-def test_long_clips_go_through_windows(transcriber: Transcriber) -> None:
-    clips = {"long": clip(33, 300), **CLIPS}
-    long, *rest = transcriber(clips)
-    reference = transcriber.model.transcribe(
-        clips["long"],
-        language=None if transcriber.model.is_multilingual else "en",
-        temperature=0.0,
-        condition_on_previous_text=False,
-        fp16=False,
-    )
+def test_long_clips_go_through_windows(guarded: Transcriber) -> None:
+    long = by_id(guarded({**CLIPS, "long": LONG}))["long"]
+    with _seeded("long", CPU):
+        reference = guarded.model.transcribe(
+            LONG,
+            language=None if guarded.model.is_multilingual else "en",
+            temperature=guarded.guards.temperatures,
+            compression_ratio_threshold=guarded.guards.compression_ratio_threshold,
+            condition_on_previous_text=False,
+            fp16=False,
+        )
+    windows = [segment for segment in reference["segments"] if segment["tokens"]]
+    assert len({window["seek"] for window in windows}) > 1
     assert long.text == " ".join(reference["text"].split()) != ""
-    assert long.duration == 33
+    assert long.duration == 31
     assert long.language == reference["language"]
-    scores = [segment["avg_logprob"] for segment in reference["segments"]]
-    assert min(scores) - 1e-4 <= long.avg_logprob <= max(scores) + 1e-4
-    assert [record.text for record in rest] == [record.text for record in transcriber(CLIPS)]
+    assert long.avg_logprob == min(window["avg_logprob"] for window in windows)
+    for score in ("temperature", "no_speech_prob", "compression_ratio"):
+        assert getattr(long, score) == max(window[score] for window in windows)
+
+
+def test_one_bad_window_spoils_a_long_clip(
+    transcriber: Transcriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = {"tokens": [1], "temperature": 0.0, "no_speech_prob": 0.0}
+    good = {**window, "avg_logprob": -0.1, "compression_ratio": 1.0}
+    bad = {**window, "avg_logprob": -3.0, "compression_ratio": 1.0}
+    cleared = {**bad, "tokens": []}
+    for windows, verdict in (([good, bad], "improbable"), ([cleared, good], "speech")):
+        result = {"text": "words", "segments": windows, "language": "en"}
+        monkeypatch.setattr(transcriber.model, "transcribe", lambda *_, r=result, **__: r)
+        assert next(transcriber({"long": LONG})).verdict == verdict
 
 
 def test_a_long_clip_without_speech(
@@ -90,7 +208,7 @@ def test_a_long_clip_without_speech(
     nothing = {"text": "", "segments": [], "language": "en"}
     monkeypatch.setattr(transcriber.model, "transcribe", lambda *_, **__: nothing)
     (record,) = transcriber({"long": clip(31, 300)})
-    assert not record.heard and record.avg_logprob is None
+    assert record.verdict == "silence" and record.avg_logprob is None
     assert b'"avg_logprob": null' in record.to_line()
 
 

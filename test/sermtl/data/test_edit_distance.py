@@ -1,0 +1,24 @@
+import jiwer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sermtl.data.edit_distance import edit_counts
+
+words = st.lists(st.sampled_from(["a", "b", "cat", "caat", "the"]), max_size=7).map(" ".join)
+
+
+@given(st.lists(st.tuples(words.filter(bool), words), min_size=1, max_size=4))
+def test_counts_are_jiwers(pairs: list[tuple[str, str]]) -> None:
+    references, hypotheses = zip(*pairs, strict=True)
+    for characters, rate in ((False, jiwer.wer), (True, jiwer.cer)):
+        counts = edit_counts(references, hypotheses, characters)
+        errors, total = counts.sum(axis=0)
+        assert errors / total == pytest.approx(rate(list(references), list(hypotheses)))
+        alone = [rate(r, h) for r, h in pairs]
+        assert (counts[:, 0] / counts[:, 1]).tolist() == pytest.approx(alone)
+
+
+def test_lists_of_unequal_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        edit_counts(["a", "b"], ["a"])
