@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,9 +51,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)
 
+    folder = os.path.relpath(args.conf_dir / "ablation")  # a list of paths can't hold spaces
     overlays = {PROPOSED: args.train_config}
     for name in ABLATIONS:
-        overlays[name] = f"{args.train_config} {args.conf_dir / 'ablation' / name}.yaml".strip()
+        overlays[name] = f"{args.train_config} {folder}/{name}.yaml".strip()
     tags = {name: _tag(name, overlay, args) for name, overlay in overlays.items()}
     for number, (name, overlay) in enumerate(overlays.items(), 1):
         print(f"=== {name} ({number} of {len(overlays)}): {args.expdir / tags[name]}", flush=True)
