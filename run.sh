@@ -41,6 +41,7 @@ expdir=$ROOT/egs/$recipe/exp   # statistics and experiments
 train_set=train      # sets to train on, separated by spaces
 valid_set=valid      # sets to select the best epochs on
 test_sets="test"     # sets to test on
+submission_sets=     # test sets whose answers are written as a challenge wants them: FileName,EmoClass
 test_recipes=        # prepared recipes whose test sets are added, e.g. "emotiw2018 custom=FOLDER"
 fold=                # of recipes with folds: a fold's name, or all
 speed_perturb_factors= # copies of the training sets at these speeds, e.g. "0.9 1.1"
@@ -155,9 +156,10 @@ if begin 1 "$skip_data_prep" "data preparation"; then
 fi
 
 if begin 2 "$skip_data_prep" "transcription"; then
-    run transcribe --dumpdir "$dumpdir" --whisper_model "$whisper_model" \
-        --language "$whisper_language" --nj "$nj" --ngpu "$ngpu" --cmd "$cmd" --force "$force" \
-        --whisper_args="$whisper_args"
+    run transcribe --dumpdir "$dumpdir" --datadir "$datadir" --fold "$fold" \
+        --train_set "$train_set" --valid_set "$valid_set" --test_sets "$test_sets" \
+        --whisper_model "$whisper_model" --language "$whisper_language" --nj "$nj" \
+        --ngpu "$ngpu" --cmd "$cmd" --force "$force" --whisper_args="$whisper_args"
 fi
 
 if begin 3 "$skip_data_prep" "tokenization"; then
@@ -188,7 +190,8 @@ if begin 6 "$skip_eval" "inference"; then
 fi
 
 if begin 7 "$skip_eval" "scoring"; then
-    run score --expdir "$exp" "${tests[@]}" "${references[@]}" --force "$force"
+    run score --expdir "$exp" "${tests[@]}" "${references[@]}" \
+        --submission_sets "$submission_sets" --force "$force"
 fi
 
 if begin 8 false "packing"; then

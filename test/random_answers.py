@@ -22,7 +22,7 @@ def predicted(n: int = 120, seed: int = 0, name: str = "", **changes: object) ->
         "emotion": rng.choice([*CLASSES[:3], "<unk>"], n).tolist(),
         "gender": rng.choice(["female", "male", "<unk>"], n).tolist(),
         "speaker": [f"s{i % 12}" for i in range(n)],
-        "text": rng.choice(["A b, c!", "B d.", "<unk>", "…"], n).tolist(),
+        "text": rng.choice(["a b c", "b d", "<unk>"], n).tolist(),
     }
     values = {
         "name": name,
@@ -34,6 +34,7 @@ def predicted(n: int = 120, seed: int = 0, name: str = "", **changes: object) ->
         "task_weights": {},
         "embeddings": rng.normal(size=(n, 5)).astype(np.float32),
         "text_sources": ["corpus"] * n,
+        "text_form": "plain",
         "training_texts": {"b d"},
     }
     return Predicted(**(values | changes))

@@ -8,28 +8,22 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sermtl import jobs
-from sermtl.bin.evaluation import (
+from sermtl.errors import UserError, run_main
+from sermtl.files import atomic_write
+from sermtl.scoring.ablation import ABLATIONS, PROPOSED, ablation_figures
+from sermtl.scoring.options import (
     add_evaluation_options,
     add_label_options,
     answers_of,
     places_of,
     results_folder,
 )
-from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
-from sermtl.scoring.ablation import (
-    ABLATIONS,
-    PROPOSED,
-    System,
-    ablation_figures,
-    layer_mixing,
-    read_results,
-)
 from sermtl.scoring.paper_tables import ablations_md, read_published
 from sermtl.scoring.provenance import provenance
-from sermtl.training.conf import tag
+from sermtl.training.conf import resolve, tag
 
 SCORING = 7  # the stage that the tables need
 
@@ -81,29 +75,36 @@ def _tag(name: str, overlays: str, args: argparse.Namespace) -> str:
 
 
 def _write_tables(tags: dict[str, str], args: argparse.Namespace, arguments: list[str]) -> None:
-    systems = {}
-    for name, system in tags.items():
-        expdir = args.expdir / system
-        parts = places_of(args, expdir, args.train_set)
-        systems[name] = System(
-            read_results(results_folder(args, expdir) / "results.json"),
-            answers_of(args, parts),
-            layer_mixing(expdir / parts[0].run.name / "conf.yaml"),
-        )
-    figures = ablation_figures(systems)
-    proposed = args.expdir / tags[PROPOSED]
-    runs = {part.run.name for part in places_of(args, proposed)}
-    facts = provenance({run: proposed / run for run in runs}, "sermtl.bin.ablate", arguments)
-    target = results_folder(args, proposed)
+    folders = {name: args.expdir / tag for name, tag in tags.items()}
+    parts = places_of(args, folders[PROPOSED], args.train_set)
+    runs = list(dict.fromkeys(part.run.name for part in parts))
+    proposed = answers_of(args, parts)
+    figures, mixing = {}, {}
+    for name, folder in folders.items():  # one after the other: answers of large sets fill memory
+        results, others = _results(args, folder), None
+        if name != PROPOSED:
+            others = answers_of(args, places_of(args, folder, args.train_set))
+        figures[name] = ablation_figures(results, proposed, others)
+        conf = resolve([folder / runs[0] / "conf.yaml"])
+        mixing[name] = conf["model_conf"]["layer_mixing"]
+    models = {run: folders[PROPOSED] / run for run in runs}
+    facts = provenance(models, "sermtl.bin.ablate", arguments)
+    published = read_published(args.conf_dir / "published.yaml")
+    text = ablations_md(figures, published, args.recipe, mixing, facts)
+    target = results_folder(args, folders[PROPOSED])
     with atomic_write(target / "ablations.json") as stream:
         json.dump(figures, stream, indent=1, ensure_ascii=False)
-    published = read_published(args.conf_dir / "published.yaml")
-    mixing = {name: system.layer_mixing for name, system in systems.items()}
-    text = ablations_md(figures, published, args.recipe, mixing, facts)
     with atomic_write(target / "ABLATIONS.md") as stream:
         stream.write(text)
     print(text)
     print(f"written: {target}/ABLATIONS.md, ablations.json beside it")
+
+
+def _results(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    path = results_folder(args, folder) / "results.json"
+    if not path.exists():
+        raise UserError(f"{path} is missing: this system isn't scored yet (stage 7)")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
-from sermtl.bin.evaluation import add_evaluation_options, places_of
 from sermtl.data.audio import audio_files, read_dump
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.inference import merge
+from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
 from sermtl.training import CHECKPOINT
 from sermtl.training.conf import resolve

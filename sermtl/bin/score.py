@@ -11,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from sermtl.bin.evaluation import (
+from sermtl.data.audio import UNREADABLE
+from sermtl.errors import UserError, run_main
+from sermtl.files import atomic_write
+from sermtl.inference import EMBEDDINGS, TABLE
+from sermtl.scoring import plots
+from sermtl.scoring.options import (
     add_evaluation_options,
     add_label_options,
     answers_of,
@@ -19,19 +24,14 @@ from sermtl.bin.evaluation import (
     places_of,
     results_folder,
 )
-from sermtl.data.audio import UNREADABLE
-from sermtl.data.utterance import UNKNOWN
-from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
-from sermtl.inference import EMBEDDINGS, TABLE
-from sermtl.scoring import plots
-from sermtl.scoring.predictions import CORPUS_TEXT, REFERENCES, read_extra_labels
+from sermtl.scoring.predictions import REFERENCES, read_extra_labels
 from sermtl.scoring.provenance import provenance
 from sermtl.scoring.scores import reference, set_scores
 from sermtl.scoring.submission import write_submission
 from sermtl.scoring.tables import results_md, summary
 from sermtl.scoring.tested import AnsweredSet, Place
 from sermtl.stage import Stage
+from sermtl.transcription.dumped_set import CORPUS_TEXT, REPORT_NUMBERS
 
 MODEL_FILES = ("layer_weights.json", "history.json", "parameters.json")
 
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_evaluation_options(parser)
     add_label_options(parser)
+    parser.add_argument("--submission_sets", default="", help="write FileName,EmoClass for these")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         {
             "parts": [(part.title, str(part.folder)) for part in parts],
             "train": [part.run.train for part in parts],
+            "submission_sets": args.submission_sets,
             "labels": [vars(labels) for labels in inventories if labels],
         },
         _inputs(parts, models, args),
@@ -76,7 +78,7 @@ def _score(
     if args.extra_labels:
         _check_extra_labels(Path(args.extra_labels), sets)
     results = {t: set_scores(of.parts, of.closed, of.shared) for t, of in sets.items()}
-    submissions = _submit(target, parts, sets, args.datadir)
+    submissions = _submit(target, parts, sets, args)
     pictures = _plot(target, sets, results, models)
     facts = provenance(models, "sermtl.bin.score", arguments)
     with atomic_write(target / "results.json") as stream:
@@ -96,6 +98,7 @@ def _inputs(
         files += [part.folder / TABLE, part.folder / EMBEDDINGS]
         files += [part.dump / name for name in (*REFERENCES.values(), CORPUS_TEXT, UNREADABLE)]
         files += [args.dumpdir / name / "text" for name in part.run.train]
+        files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]
     return [*files, Path(args.extra_labels)] if args.extra_labels else files
 
 
@@ -107,25 +110,24 @@ def _check_extra_labels(path: Path, sets: dict[str, AnsweredSet]) -> None:
 
 
 def _submit(
-    target: Path, parts: Sequence[Place], sets: dict[str, AnsweredSet], datadir: Path
+    target: Path, parts: Sequence[Place], sets: dict[str, AnsweredSet], args: argparse.Namespace
 ) -> list[Path]:
-    """The answers for own test sets without labels, as a challenge wants them."""
+    """The answers for the sets of a challenge, as it wants them."""
     written = []
-    for part in parts:
-        if part.recipe or part.run.name:
+    own = {part.title: part.dump for part in parts if not part.recipe and not part.run.name}
+    for name in args.submission_sets.split():
+        if name not in own:
             continue
-        answered = sets[part.title].parts[0]
-        if set(answered.references["emotion"]) != {UNKNOWN}:
-            continue
+        answered = sets[name].parts[0]
         answers = dict(zip(answered.ids, answered.answers["emotion"], strict=True))
-        path = target / f"submission_{part.title}.csv"
+        path = target / f"submission_{name}.csv"
         try:
-            write_submission(path, answers, datadir / part.dump.name, part.dump)
+            write_submission(path, answers, args.datadir / name, own[name])
         except UserError as error:  # other sets are scored all the same
             print(f"no {path.name}: {error}")
         else:
             written.append(path)
-            print(f"{part.title} has no labels: {path} holds the answers, one for each file")
+            print(f"{path}: the answers for {name}, one for each file")
     return written
 
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from sermtl.data.audio import dumped_samples
+from sermtl.data.speed_perturbation import original_set
+from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.jobs import device, is_local, started, starter
@@ -34,16 +36,36 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.logprob_threshold,
         args.no_speech_threshold,
     )
-    names = args.sets.split() or sorted(p.parent.name for p in Path(args.dumpdir).glob("*/wav.scp"))
-    if not names:
-        raise UserError(f"{args.dumpdir} holds no dumped set: run stage 1 (data preparation) first")
-    sets = [DumpedSet(Path(args.dumpdir) / name) for name in names]
+    sets = [DumpedSet(Path(args.dumpdir) / name) for name in _names(args)]
     if args.whisper_model == "none":
         keep_corpus_transcripts(sets)
     elif args.shard is not None:
         transcribe_shard(args, sets, guards)
     else:
         transcribe(args, sets, guards)
+
+
+def _names(args: argparse.Namespace) -> list[str]:
+    """The sets to see to: all, but a model transcribes only those that are used."""
+    if args.sets:
+        return args.sets.split()
+    there = sorted(path.parent.name for path in Path(args.dumpdir).glob("*/wav.scp"))
+    if not there:
+        raise UserError(f"{args.dumpdir} holds no dumped set: run stage 1 (data preparation) first")
+    if args.whisper_model == "none" or not args.datadir:
+        return there
+    if args.fold:
+        runs = resolve_splits(args.datadir, args.fold)
+        used = {name for run in runs for name in (*run.train, *run.valid, *run.test)}
+    else:
+        used = {*args.train_set.split(), *args.valid_set.split(), *args.test_sets.split()}
+    names = [name for name in there if (original_set(name) or (name,))[0] in used]
+    if not names:
+        raise UserError(
+            f"{args.dumpdir} has none of the sets {', '.join(sorted(used))}, only "
+            f"{', '.join(there)}: see --train_set, --valid_set, --test_sets"
+        )
+    return names
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -55,7 +77,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--dumpdir", default="dump", help="folder of the dumped sets")
-    add("--sets", default="", help="names separated by spaces; all in the dump if not given")
+    add("--sets", default="", help="names separated by spaces, in place of those that are used")
+    add("--datadir", default="", help="of the recipe; without it, all sets of the dump are used")
+    for name in ("train_set", "valid_set", "test_sets"):
+        add(f"--{name}", default="", help="sets that are used, of a recipe without folds")
+    add("--fold", default="", help="a fold's name or all")
     add(
         "--whisper_model",
         default="none",

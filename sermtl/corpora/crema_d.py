@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
 from sermtl.corpora.files import files_below
-from sermtl.corpora.folds import rotating_folds
+from sermtl.corpora.folds import numbered_folds
 from sermtl.corpora.manifest import parse_gender, read_rows
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
@@ -79,8 +79,7 @@ def load(labels: LabelInventory, datadir: Path, crema_d_root: str) -> Corpus:
             )
         )
     notes = differences(counts, PUBLISHED, "emotion") + unmapped(labels, counts)
-    sets = [f"fold{k}" for k in range(1, FOLDS + 1)]
-    return Corpus(utterances, rotating_folds(sets, {u.split for u in utterances}), notes)
+    return Corpus(utterances, numbered_folds(FOLDS, {u.split for u in utterances}), notes)
 
 
 def _genders(root: str) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
 from sermtl.corpora.files import files_below
-from sermtl.corpora.folds import rotating_folds
+from sermtl.corpora.folds import numbered_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError
@@ -113,8 +113,7 @@ def load(
         notes.append(f"{n} clips aren't in their speaker's text file: their text is {UNKNOWN}")
     if n := sum(map(len, texts.values())):
         notes.append(f"{n} lines of text files have no clip")
-    sets = [f"fold{k}" for k in range(1, FOLDS + 1)]
-    folds = rotating_folds(sets, {u.split for u in utterances})
+    folds = numbered_folds(FOLDS, {u.split for u in utterances})
     return Corpus(utterances, folds, notes + unmapped(labels, counts["emotion"]))
 
 

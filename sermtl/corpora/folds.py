@@ -29,6 +29,11 @@ def rotating_folds(sets: Sequence[str], present: Iterable[str]) -> dict[str, Spl
     }
 
 
+def numbered_folds(count: int, present: Iterable[str]) -> dict[str, Split]:
+    """`rotating_folds` over ``fold1`` … ``fold<count>``."""
+    return rotating_folds([f"fold{k}" for k in range(1, count + 1)], present)
+
+
 def require_sets(sets: Iterable[str], present: Iterable[str]) -> None:
     """Refuse a corpus that lacks a set of its folds.
 

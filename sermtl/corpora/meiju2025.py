@@ -108,12 +108,14 @@ def _is_list(path: Path) -> bool:
 def _read_list(path: Path) -> dict[str, str]:
     """Emotions by file name."""
     emotions: dict[str, str] = {}
+    stems: set[str] = set()
     for line, fields in read_table(path):
         entry = _entry(fields)
         if not entry:
             raise UserError(f"{path}:{line}: not `<name.ext> <emotion> <intent>`: {fields}")
-        if entry[0] in emotions:
+        if PurePath(entry[0]).stem in stems:
             raise UserError(f"{path}:{line}: {entry[0]} is there twice")
+        stems.add(PurePath(entry[0]).stem)
         emotions[entry[0]] = entry[1]
     return emotions
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
 from sermtl.corpora.files import files_below
-from sermtl.corpora.folds import rotating_folds
+from sermtl.corpora.folds import numbered_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
 from sermtl.errors import UserError
@@ -61,5 +61,4 @@ def load(labels: LabelInventory, datadir: Path, ravdess_root: str) -> Corpus:
         )
     notes = [f"{song} clips that aren't audio-only speech are left out"] * bool(song)
     notes += differences(counts, PUBLISHED, "emotion") + unmapped(labels, counts)
-    sets = [f"fold{k}" for k in range(1, FOLDS + 1)]
-    return Corpus(utterances, rotating_folds(sets, {u.split for u in utterances}), notes)
+    return Corpus(utterances, numbered_folds(FOLDS, {u.split for u in utterances}), notes)

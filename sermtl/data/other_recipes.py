@@ -58,7 +58,8 @@ def _find(name: str, folder: str, recipes: Path) -> OtherRecipe:
     if not there:
         raise UserError(
             f"--test_recipes: {name} isn't prepared: {dumpdir} has no {' or '.join(sets)}; run "
-            f"egs/{name}/run.sh --stop_stage 1 first, or name its folder as {name}=FOLDER"
+            f"egs/{name}/run.sh --stop_stage 1 first (which sets is for its recipe.conf to say), "
+            f"or name its folder as {name}=FOLDER"
         )
     return OtherRecipe(name, dumpdir, there, _inventory(recipe / "labels.yaml", dumpdir, there))
 

@@ -13,8 +13,10 @@ LOOSE_APOSTROPHE = re.compile(r"(?<!\w)'+|'+(?!\w)")
 def normalize_text(text: str) -> str:
     """Lower-case words of letters, digits and inner apostrophes, in any script, one space apart."""
     text = unicodedata.normalize("NFKC", text.translate(APOSTROPHES)).lower()
-    # \w leaves out combining marks, which some scripts need (Devanagari vowels, say).
-    text = "".join(
-        c if unicodedata.category(c).startswith("M") else NOT_SPOKEN.sub(" ", c) for c in text
-    )
+    text = NOT_SPOKEN.sub(_mark_or_space, text)
     return " ".join(LOOSE_APOSTROPHE.sub(" ", text).split())
+
+
+def _mark_or_space(match: re.Match[str]) -> str:
+    """A word's pattern leaves out combining marks, which some scripts need (Devanagari vowels)."""
+    return match[0] if unicodedata.category(match[0]).startswith("M") else " "

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from sermtl.errors import UserError
 from sermtl.scoring.comparison import compare
 from sermtl.scoring.tested import AnsweredSet
 
@@ -26,52 +20,33 @@ ABLATIONS = (
     "ser_speaker",
 )
 """Files of ``conf/ablation/``, in the order of the paper's tables."""
-FIGURES = ("n", "macro_f1", "micro_f1", "accuracy", "uar", "wer", "gender_accuracy", "speaker_eer")
+SHOWN = ("n", "n_unlabelled", "models", "labels", "majority", "wer_n", "wer_reference", "wer_form")
+SHOWN += ("macro_f1", "micro_f1", "accuracy", "uar", "wer", "gender_accuracy", "speaker_eer")
+OPEN = ("macro_f1", "accuracy")
 
 
-@dataclass(frozen=True)
-class System:
-    """One trained and tested system."""
-
-    results: Mapping[str, Mapping[str, Any]]  # content of its results.json
-    sets: Mapping[str, AnsweredSet]  # its answers, for the paired test
-    layer_mixing: str  # of its configuration
-
-
-def layer_mixing(conf: Path) -> str:
-    """How the system mixes layers, from its ``conf.yaml``."""
-    return yaml.safe_load(conf.read_text(encoding="utf-8"))["model_conf"]["layer_mixing"]
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """A system's ``results.json``.
-
-    Raises:
-        UserError: if it isn't scored.
-    """
-    if not path.exists():
-        raise UserError(f"{path} is missing: this system isn't scored yet (stage 7)")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def ablation_figures(systems: Mapping[str, System]) -> dict[str, Any]:
-    """What the tables show: ``[system][test set]``.
+def ablation_figures(
+    results: Mapping[str, Mapping[str, Any]],
+    proposed: Mapping[str, AnsweredSet],
+    ablated: Mapping[str, AnsweredSet] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """What the tables show of one system, by test set.
 
     Args:
-        systems: `PROPOSED` and others.
+        results: content of its ``results.json``.
+        proposed: the proposed system's answers.
+        ablated: this one's, unless it is the proposed system.
 
     Returns:
-        For every test set the figures of ``results.json`` that the tables need; but for the
-        proposed system also ``against_proposed``: its ``difference`` to the proposed one and the
-        ``p`` of the paired test, by metric.
+        For every test set, figures of ``results.json`` and, in ``against_proposed``, the
+        ``difference`` to the proposed system and the ``p`` of the paired test, by metric.
     """
-    proposed = systems[PROPOSED]
-    figures: dict[str, Any] = {}
-    for name, system in systems.items():
-        figures[name] = {}
-        for title, scores in system.results.items():
-            entry = {key: scores[key] for key in FIGURES if key in scores}
-            if name != PROPOSED:
-                entry["against_proposed"] = compare(proposed.sets[title], system.sets[title])
-            figures[name][title] = entry
+    figures: dict[str, dict[str, Any]] = {}
+    for title, scores in results.items():
+        entry = {key: scores[key] for key in SHOWN if key in scores}
+        if "open" in scores:
+            entry["open"] = {key: scores["open"][key] for key in OPEN}
+        if ablated is not None:
+            entry["against_proposed"] = compare(proposed[title], ablated[title])
+        figures[title] = entry
     return figures

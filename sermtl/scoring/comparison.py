@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sermtl.data.edit_distance import error_rate
 from sermtl.errors import UserError
-from sermtl.scoring.asr import error_rate
 from sermtl.scoring.intervals import Statistic, paired_test
 from sermtl.scoring.metrics import METRICS
 from sermtl.scoring.predictions import Predicted
@@ -44,13 +44,11 @@ def compare(first: AnsweredSet, second: AnsweredSet) -> dict[str, dict[str, Any]
     def add(counted: Sequence[tuple[np.ndarray, np.ndarray]], metrics: dict[str, Statistic]):
         (chosen, one), (_, other) = counted
         if chosen.any():
-            units = units_of(first.parts, chosen)
-            for name, metric in metrics.items():
-                result[name] = paired_test(one, other, units, metric)
+            result.update(paired_test(one, other, units_of(first.parts, chosen), metrics))
 
     labels = first.closed or first.parts[0].classes
-    metrics = {name: on_cells(METRICS[name], len(labels)) for name in ("macro_f1", "accuracy")}
-    metrics["uar"] = on_cells(METRICS["uar"], len(labels))
+    names = ("macro_f1", "accuracy", "uar")
+    metrics = {name: on_cells(METRICS[name], len(labels)) for name in names}
     add([emotion_cells(parts, labels) for parts in both], metrics)
     if _answer(both, "gender"):
         genders = sorted(set.union(*(gender_labels(parts) for parts in both)))

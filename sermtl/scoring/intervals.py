@@ -112,20 +112,20 @@ def paired_test(
     first: np.ndarray,
     second: np.ndarray,
     units: Units,
-    statistic: Statistic,
+    statistics: dict[str, Statistic],
     resamples: int = 10_000,
     seed: int = SEED,
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """Compare two systems on the same utterances by the paired bootstrap.
 
     Args:
         first, second: counts of each utterance (N, K), in the same order.
         units: what is drawn, for both systems at once.
-        statistic: score of summed counts.
+        statistics: name -> score of summed counts.
 
     Returns:
-        ``difference`` (second minus first: ``value``, ``low``, ``high``, ``unit``) and ``p``,
-        two-sided: twice the share of resamples in which the difference has the other sign or
+        name -> ``difference`` (second minus first: ``value``, ``low``, ``high``, ``unit``) and
+        ``p``, two-sided: twice the share of resamples in which the difference has the other sign or
         vanishes, at least 2 / (resamples + 1).
 
     Raises:
@@ -134,21 +134,21 @@ def paired_test(
     if first.shape != second.shape:
         raise ValueError(f"paired systems differ in shape: {first.shape} and {second.shape}")
     half = first.shape[1]
-
-    def difference(sums: np.ndarray) -> np.ndarray:
-        return statistic(sums[..., half:]) - statistic(sums[..., :half])
-
     both = np.concatenate([first, second], axis=1)
-    differences = difference(resampled_sums(both, units, resamples, seed))
-    tail = min((differences <= 0).sum(), (differences >= 0).sum())
-    low, high = np.percentile(differences, [2.5, 97.5])
-    value = float(difference(both.sum(axis=0)))
-    return {
-        "difference": {
-            "value": value,
-            "low": low.item(),
-            "high": high.item(),
-            "unit": units.name,
-        },
-        "p": min(1.0, 2 * (1 + tail.item()) / (resamples + 1)),
-    }
+    samples, total = resampled_sums(both, units, resamples, seed), both.sum(axis=0)
+    result = {}
+    for name, statistic in statistics.items():
+        differences = statistic(samples[:, half:]) - statistic(samples[:, :half])
+        value = float(statistic(total[half:]) - statistic(total[:half]))
+        low, high = np.percentile(differences, [2.5, 97.5])
+        tail = min((differences <= 0).sum(), (differences >= 0).sum())
+        result[name] = {
+            "difference": {
+                "value": value,
+                "low": low.item(),
+                "high": high.item(),
+                "unit": units.name,
+            },
+            "p": min(1.0, 2 * (1 + tail.item()) / (resamples + 1)),
+        }
+    return result

@@ -13,13 +13,12 @@ import numpy as np
 from sermtl.corpora.manifest import parse_gender
 from sermtl.data.audio import UNREADABLE
 from sermtl.data.datadir import read_column
-from sermtl.data.text import normalize_text
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.inference import EMBEDDINGS, TABLE
+from sermtl.transcription.dumped_set import CORPUS_TEXT
+from sermtl.transcription.normalizers import comparable
 
-CORPUS_TEXT = "text.corpus"
-"""Beside ``text`` where Whisper wrote that; the corpus's own transcripts."""
 REFERENCES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "text": "text"}
 
 
@@ -27,7 +26,7 @@ REFERENCES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk"
 class Predicted:
     """Answers of one model (or one fold's) for one set, and what is known of the utterances.
 
-    Columns are lists over the utterances, in the order of ``ids``.
+    Columns are lists over the utterances, in the order of ``ids``. Texts are normalised.
     """
 
     name: str  # of the fold, or ""
@@ -39,6 +38,7 @@ class Predicted:
     task_weights: dict[str, np.ndarray]  # auxiliary task -> (N,)
     embeddings: np.ndarray | None  # (N, H) of the speaker branch
     text_sources: list[str]  # "whisper", "corpus" or "extra"
+    text_form: str  # of reference texts and transcripts: a normaliser's name
     training_texts: set[str] | None  # normalised, of the sets this model learned from, if told
     unreadable: int = 0  # clips of the set that stage 1 couldn't read
 
@@ -58,6 +58,7 @@ def read_predictions(
     extra: Mapping[str, Mapping[str, str]],
     name: str = "",
     training_texts: set[str] | None = None,
+    text_form: str = "plain",
 ) -> Predicted:
     """Read what stage 6 left for a set, and the set's references.
 
@@ -66,7 +67,8 @@ def read_predictions(
         dump: ``dump/<set>``.
         extra: further labels, ``extra[column][utterance]``; they take the place of the set's.
         name: of the fold.
-        training_texts: normalised transcripts of the training sets.
+        training_texts: transcripts of the training sets, in that form.
+        text_form: of the texts that the model learnt, and in which transcripts are compared.
 
     Raises:
         UserError: when a file is missing or malformed, or the utterances are not the set's.
@@ -84,25 +86,32 @@ def read_predictions(
     tasks = [c.removeprefix("weight_") for c in columns if c.startswith("weight_")]
     source = "whisper" if (dump / CORPUS_TEXT).exists() else "corpus"
     extra_texts = extra.get("text", {})
+    normalize = comparable(text_form)
+    labels = {
+        label: [extra.get(label, {}).get(i, column[i]) for i in ids]
+        for label, column in references.items()
+    }
+    labels["text"] = [t if t == UNKNOWN else normalize(t) or UNKNOWN for t in labels["text"]]
+    answers = {
+        column: [rows[i][column] for i in ids]
+        for column in ("emotion", "gender", "transcript")
+        if column in columns
+    }
+    if "transcript" in answers:
+        answers["transcript"] = [normalize(text) for text in answers["transcript"]]
     return Predicted(
         name=name,
         ids=ids,
         classes=classes,
         probabilities=_numbers(folder / TABLE, rows, ids, [f"prob_{label}" for label in classes]),
-        references={
-            label: [extra.get(label, {}).get(i, column[i]) for i in ids]
-            for label, column in references.items()
-        },
-        answers={
-            column: [rows[i][column] for i in ids]
-            for column in ("emotion", "gender", "transcript")
-            if column in columns
-        },
+        references=labels,
+        answers=answers,
         task_weights={
             task: _numbers(folder / TABLE, rows, ids, [f"weight_{task}"])[:, 0] for task in tasks
         },
         embeddings=_read_embeddings(folder / EMBEDDINGS, ids, dump),
         text_sources=["extra" if i in extra_texts else source for i in ids],
+        text_form=text_form,
         training_texts=training_texts,
         unreadable=_count_unreadable(dump),
     )
@@ -125,10 +134,10 @@ def _read_references(dump: Path) -> dict[str, dict[str, str]]:
     return references
 
 
-def read_training_texts(dumpdir: Path, sets: Sequence[str]) -> set[str]:
+def read_training_texts(dumpdir: Path, sets: Sequence[str], text_form: str = "plain") -> set[str]:
     """The normalised transcripts of training sets."""
     texts = (text for name in sets for text in read_column(dumpdir / name / "text").values())
-    return {normalize_text(text) for text in texts if text != UNKNOWN}
+    return {comparable(text_form)(text) for text in texts if text != UNKNOWN}
 
 
 def read_extra_labels(path: Path) -> dict[str, dict[str, str]]:

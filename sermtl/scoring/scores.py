@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sermtl.data.text import normalize_text
+from sermtl.data.edit_distance import edit_counts, error_rate
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.scoring import verification
-from sermtl.scoring.asr import edit_counts, error_rate
 from sermtl.scoring.intervals import Statistic, Units, interval, one_hot_cells, resampling_units
 from sermtl.scoring.metrics import METRICS, emotion_scores, majority_baseline
 from sermtl.scoring.predictions import Predicted
@@ -144,8 +143,8 @@ def word_counts(
     parts: Sequence[Predicted], characters: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each transcript's errors: (N,) bool, those with a reference, and their (n, 2) counts."""
-    texts = _reference_texts(parts)
-    chosen = np.array([bool(text) for text in texts])
+    texts = reference(parts, "text")
+    chosen = np.array([text != UNKNOWN for text in texts])
     answers = [value for part in parts for value in part.answers["transcript"]]
     keep = np.flatnonzero(chosen)
     if not len(keep):
@@ -169,10 +168,6 @@ def _number(parts: Sequence[Predicted], chosen: np.ndarray) -> int:
     """Of utterances: several models may have answered the same one."""
     ids = _ids(parts)
     return len({ids[i] for i in np.flatnonzero(chosen)})
-
-
-def _reference_texts(parts: Sequence[Predicted]) -> list[str]:
-    return [normalize_text(t) if t != UNKNOWN else "" for t in reference(parts, "text")]
 
 
 def _emotion(
@@ -234,11 +229,12 @@ def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
         **interval(word_counts(parts, characters=True)[1], units, {"cer": error_rate}),
         "wer_n": _number(parts, chosen),
         "wer_reference": "+".join(sorted({sources[i] for i in np.flatnonzero(chosen)})),
+        "wer_form": "+".join(sorted({part.text_form for part in parts})),
     }
     if any(part.training_texts is None for part in parts):
         return result, {"wer_unseen": "the training sets are not named"}
     seen_in = [part.training_texts or () for part in parts for _ in part.ids]
-    texts = _reference_texts(parts)
+    texts = reference(parts, "text")
     unseen = np.array([text not in seen for text, seen in zip(texts, seen_in, strict=True)])
     unseen &= chosen
     if unseen.sum() == chosen.sum():

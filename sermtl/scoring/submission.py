@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from sermtl.data.audio import UNREADABLE
@@ -15,16 +15,17 @@ HEADER = ["FileName", "EmoClass"]
 
 
 def write_submission(path: Path, answers: Mapping[str, str], data: Path, dump: Path) -> None:
-    """Write a set's answers, one row for each file, sorted by name, and check what was written.
+    """Write a set's answers, one row for each file, sorted by name, after checking them.
 
     Args:
-        path: of the CSV.
+        path: of the CSV; an earlier one is gone if this one can't be written.
         answers: utterance -> class.
         data, dump: ``data/<set>`` and ``dump/<set>``.
 
     Raises:
         UserError: if clips are missing, since the challenge wants every file, or share a name.
     """
+    path.unlink(missing_ok=True)
     unreadable = (dump / UNREADABLE).read_text(encoding="utf-8").splitlines()
     if unreadable:
         raise UserError(
@@ -32,20 +33,26 @@ def write_submission(path: Path, answers: Mapping[str, str], data: Path, dump: P
             f"missing: {unreadable[0]}"
         )
     names = {utt_id: Path(file).name for utt_id, file in read_column(data / "wav.scp").items()}
-    rows = sorted((names[utt_id], answer) for utt_id, answer in answers.items())
+    rows = sorted([names[utt_id], answer] for utt_id, answer in answers.items())
+    check_submission(path, [HEADER, *rows], names.values(), set(answers.values()))
     with atomic_write(path) as stream:
         csv.writer(stream, lineterminator="\n").writerows([HEADER, *rows])
-    check_submission(path, names.values(), set(answers.values()))
 
 
-def check_submission(path: Path, files: Collection[str], classes: Collection[str]) -> None:
+def check_submission(
+    path: Path, lines: Sequence[Sequence[str]], files: Collection[str], classes: Collection[str]
+) -> None:
     """Check a submission: every file of the partition exactly once, sorted, with a class.
+
+    Args:
+        path: for messages.
+        lines: of the CSV, its header first.
+        files: of the partition.
+        classes: that an answer may be.
 
     Raises:
         UserError: naming the line, or the files that are missing.
     """
-    with open(path, encoding="utf-8", newline="") as stream:
-        lines = list(csv.reader(stream))
     if not lines or lines[0] != HEADER:
         raise UserError(f"{path}:1: the first line must be {','.join(HEADER)}")
     expected = set(files)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sermtl import markdown
+
 FIGURES = {
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
@@ -89,13 +91,6 @@ def results_md(
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text in columns, all but the first flush right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in (header, *rows)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (escaped[0], rule, *escaped[1:]))
-
-
 def _overview(results: Results) -> str:
     """One row per set."""
     keys = [key for key in FIGURES if any(key in scores for scores in results.values())]
@@ -103,7 +98,7 @@ def _overview(results: Results) -> str:
         [name, str(scores["n"]), *(percent(scores[key]) if key in scores else "" for key in keys)]
         for name, scores in results.items()
     ]
-    table = markdown_table(["set", "n", *(FIGURES[key] for key in keys)], rows)
+    table = markdown.table(["set", "n", *(FIGURES[key] for key in keys)], rows)
     return f"In %, with 95 % bootstrap intervals; n counts utterances with an emotion.\n\n{table}"
 
 
@@ -146,7 +141,7 @@ def _figures(scores: Mapping[str, Any]) -> str:
             row = [title, percent(scores[key])]
             rows.append([*row, percent(opened[key]) if key in opened else ""] if opened else row)
     header = ["", f"among {len(scores['labels'])} classes", "among all"] if opened else ["", "%"]
-    return markdown_table(header, rows) if rows else ""
+    return markdown.table(header, rows) if rows else ""
 
 
 def _per_class(scores: Mapping[str, Any]) -> str:
@@ -158,7 +153,8 @@ def _per_class(scores: Mapping[str, Any]) -> str:
         [label, *(cell(values, key) for key in _CLASS_KEYS), str(values["support"])]
         for label, values in scores["per_class"].items()
     ]
-    return markdown_table(["class", "precision", "recall", "F1", "utterances"], rows)
+    counted = "answers" if "models" in scores else "utterances"
+    return markdown.table(["class", "precision", "recall", "F1", counted], rows)
 
 
 def _folds(folds: Mapping[str, Mapping[str, Any]], models: int | None) -> str:
@@ -169,7 +165,7 @@ def _folds(folds: Mapping[str, Mapping[str, Any]], models: int | None) -> str:
     note = "Scores are of the pooled predictions, each by the fold that did not train on it."
     if models:
         note = f"Scores are of the pooled predictions of {models} models, each of all utterances."
-    return f"{note}\n\n" + markdown_table(["fold", "n", *(FIGURES[k] for k in _FOLD_KEYS)], rows)
+    return f"{note}\n\n" + markdown.table(["fold", "n", *(FIGURES[k] for k in _FOLD_KEYS)], rows)
 
 
 def _notes(scores: Mapping[str, Any]) -> list[str]:
@@ -181,7 +177,8 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
         notes.append(f"intervals: bootstrap over {unit}{which}")
     if "wer" in scores:
         source = " and ".join(SOURCES[s] for s in scores["wer_reference"].split("+"))
-        notes.append(f"WER on {scores['wer_n']} utterances against {source}")
+        form = ", both in Whisper's English form" if "english" in scores["wer_form"] else ""
+        notes.append(f"WER on {scores['wer_n']} utterances against {source}{form}")
     if "wer_unseen" in scores:
         n = scores["wer_unseen_n"]
         notes.append(f"{n} utterances have sentences that training never saw")

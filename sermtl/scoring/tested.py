@@ -12,6 +12,7 @@ from sermtl.data.splits import Run
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.scoring.predictions import Predicted, read_predictions, read_training_texts
+from sermtl.transcription.dumped_set import DumpedSet
 
 POOLED = "test"
 """Title under which the folds' test utterances are scored together."""
@@ -54,7 +55,8 @@ def places(
         inference: name of the folder with a model's answers.
 
     Raises:
-        UserError: if there are none, or two results would have the same title.
+        UserError: if there are none, two results would have the same title, or another recipe is
+            the model's own.
     """
     own = [
         Place(
@@ -81,13 +83,18 @@ def places(
     ]
     if same := {p.title for p in own} & {p.title for p in others}:
         raise UserError(f"two test sets would be called {min(same)}: rename the recipe's own")
+    for recipe in recipes:
+        if recipe.dumpdir.resolve() == dumpdir.resolve():
+            raise UserError(
+                f"--test_recipes {recipe.name} is what the model learnt from: it is no other corpus"
+            )
     if not own and not others:
         raise UserError("no test set is named: give --test_sets or --test_recipes")
     return own + others
 
 
 def read_tested(
-    places: Sequence[Place],
+    parts: Sequence[Place],
     dumpdir: Path,
     inventory: LabelInventory | None = None,
     extra: Mapping[str, Mapping[str, str]] | None = None,
@@ -95,7 +102,7 @@ def read_tested(
     """The answers by title of the result, with references in the model's classes.
 
     Args:
-        places: from `places`.
+        parts: from `places`.
         dumpdir: of the model's recipe, for the transcripts that it learnt from.
         inventory: of the model's recipe; ``None`` where each label is its own name.
         extra: further labels, ``extra[column][utterance]``.
@@ -103,15 +110,17 @@ def read_tested(
     Raises:
         UserError: as `read_predictions`, and if another recipe has no class of the model's.
     """
+    train = {place.run.name: place.run.train for place in parts}
+    forms = {run: _form(dumpdir, sets) for run, sets in train.items()}
     texts = {
-        place.run.name: read_training_texts(dumpdir, place.run.train) if place.run.train else None
-        for place in places
+        run: read_training_texts(dumpdir, sets, forms[run]) if sets else None
+        for run, sets in train.items()
     }
     sets: dict[str, AnsweredSet] = {}
-    for place in places:
+    for place in parts:
         name = place.run.name
         part = read_predictions(
-            place.folder, place.dump, extra or {}, name or place.title, texts[name]
+            place.folder, place.dump, extra or {}, name or place.title, texts[name], forms[name]
         )
         closed: list[str] = []
         if place.recipe:
@@ -120,6 +129,12 @@ def read_tested(
         joined = sets.setdefault(place.title, AnsweredSet([], closed, place.recipe is not None))
         joined.parts.append(part)
     return sets
+
+
+def _form(dumpdir: Path, train: Sequence[str]) -> str:
+    """Of the texts that a model learnt: its answers, and their references, take that form."""
+    forms = {DumpedSet(dumpdir / name).text_form() for name in train}
+    return "english" if "english" in forms else "plain"
 
 
 def _translate(part: Predicted, recipe: OtherRecipe, own: LabelInventory) -> list[str]:

@@ -16,6 +16,7 @@ import numpy as np
 from sermtl.data.utterance import UNKNOWN
 from sermtl.scoring.intervals import RESAMPLES, SEED, Units
 
+AT_ONCE = 50  # resamples
 MAX_TRIALS = 10_000
 """Same-speaker trials, and as many different-speaker ones, drawn at most."""
 
@@ -150,10 +151,11 @@ def pooled_error_rate(models: Sequence[Trials], units: Units) -> dict[str, Any]:
             return (np.where(known, rates, 0) * pairs).sum(0) / (known * pairs).sum(0)
 
     value = mean(np.ones((1, units.count)))[0]
-    draws = np.random.default_rng(SEED).multinomial(
-        units.count, np.full(units.count, 1 / units.count), size=RESAMPLES
-    )
-    parts = [mean(part) for part in np.array_split(draws.astype(np.float32), 20)]
+    random, shares = np.random.default_rng(SEED), np.full(units.count, 1 / units.count)
+    parts = [  # some at a time: with 100,000 units, all would be gigabytes
+        mean(random.multinomial(units.count, shares, size=AT_ONCE).astype(np.float32))
+        for _ in range(RESAMPLES // AT_ONCE)
+    ]
     low, high = np.nanpercentile(np.concatenate(parts), [2.5, 97.5])
     return {"value": float(value), "low": low.item(), "high": high.item(), "unit": units.name}
 

@@ -19,6 +19,10 @@ from sermtl.transcription.normalizers import text_normalizer
 from sermtl.transcription.records import Transcript, read_transcripts
 from sermtl.transcription.report import headline, numbers, to_markdown
 
+CORPUS_TEXT = "text.corpus"
+"""Beside ``text`` where Whisper wrote that: the corpus's own transcripts."""
+REPORT_NUMBERS = "whisper_report.json"
+
 
 class DumpedSet:
     """``dump/<set>/`` as stage 2 sees it.
@@ -34,11 +38,11 @@ class DumpedSet:
         self.name = self.folder.name
         self.work = self.folder / "whisper"
         self.text = self.folder / "text"
-        self.corpus_text = self.folder / "text.corpus"
+        self.corpus_text = self.folder / CORPUS_TEXT
         self.whisper_text = self.folder / "text.whisper"
         self.merged = self.folder / "whisper.jsonl"
         self.report = self.folder / "whisper_report.md"
-        self.report_numbers = self.folder / "whisper_report.json"
+        self.report_numbers = self.folder / REPORT_NUMBERS
         self.marker = self.folder / "transcribe.done.json"
         self._counted: dict[Path, tuple[int, int]] = {}  # shard file -> bytes read, their lines
 
@@ -185,6 +189,15 @@ class DumpedSet:
         for leftover in (*self.outputs, self.marker):
             leftover.unlink(missing_ok=True)
         return transcribed
+
+    def text_form(self) -> str:
+        """In which form ``text`` was published: ``english`` or ``plain``, as the corpus's is."""
+        if not self.is_transcribed():
+            return "plain"
+        report = json.loads(self.report_numbers.read_text(encoding="utf-8"))
+        if report["text_normalizer"] != "auto":
+            return report["text_normalizer"]
+        return "english" if next(iter(report["languages"]), "") == "en" else "plain"
 
     def is_transcribed(self) -> bool:
         """Whether ``text`` is Whisper's. After stage 1 ran again it is not, whatever lies about."""

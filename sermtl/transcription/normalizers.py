@@ -33,6 +33,13 @@ def text_normalizer(choice: str) -> Normalizer:
 
 
 @cache
+def comparable(form: str) -> Callable[[str], str]:
+    """``english`` or ``plain``, for texts to compare; texts are remembered, models share them."""
+    normalize = text_normalizer(form)
+    return cache(lambda text: normalize(text, ""))
+
+
+@cache
 def _english() -> Callable[[str], str]:
     # Imports torch with it, so only where there is English.
     from whisper.normalizers import EnglishTextNormalizer

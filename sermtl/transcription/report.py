@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sermtl import markdown
 from sermtl.data.edit_distance import edit_counts
 from sermtl.data.utterance import UNKNOWN
 from sermtl.transcription.guards import FAILED, SILENCE
@@ -119,19 +120,19 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         f"Model: {', '.join(report['models'])}. Text normaliser: {report['text_normalizer']}. "
         f"`text` holds the texts to learn from, and `{UNKNOWN}` for the other clips; "
         "`whisper.jsonl` has what was decoded, for all of them.",
-        _table(("", "number"), rows),
+        markdown.table(("", "number"), rows),
         "## Languages",
-        _table(("language", "clips"), report["languages"].items()),
+        markdown.table(("language", "clips"), report["languages"].items()),
         "## Temperatures",
         "At which the guards let a clip pass (0: greedy); of a clip of several windows, the "
         "highest.",
-        _table(("temperature", "clips"), report["temperatures"].items()),
+        markdown.table(("temperature", "clips"), report["temperatures"].items()),
         "## Against the corpus's transcripts",
         *_corpus_part(report["corpus"]),
         "## Failed the guards",
         "Decoded again at every temperature, and still repetitive (compression ratio) or "
         "improbable (mean log-probability); not used.",
-        _table(
+        markdown.table(
             ("id", "why", "log-probability", "compression ratio", "text"),
             (
                 (
@@ -171,19 +172,10 @@ def _corpus_part(corpus: Mapping[str, Any]) -> list[str]:
     )
     return [
         "Both normalised alike, the corpus's as the reference.",
-        _table(("", "number"), rows),
+        markdown.table(("", "number"), rows),
         f"The worst clips, {WORST} at most:",
-        _table(("id", "WER", "log-probability", "corpus", "Whisper"), worst),
+        markdown.table(("id", "WER", "log-probability", "corpus", "Whisper"), worst),
     ]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", r"\|")
 
 
 def _start(text: str) -> str:

@@ -49,7 +49,8 @@ def find_checkpoint(model: str) -> Path:
 
 
 class Transcriber:
-    """A Whisper model and how to decode with it, so that batches change nothing.
+    """A Whisper model and how to decode with it, so that batches change nothing (but for the
+    rounding of half precision, on GPUs, where two tokens are all but equally likely).
 
     What is decoded together is decoded greedily. What the guards refuse is sampled at the next
     temperatures, clip by clip and from a seed of its own.

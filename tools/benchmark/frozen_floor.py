@@ -104,8 +104,7 @@ def main() -> None:
                     predicted |= {row["id"]: row["emotion"] for row in csv.DictReader(stream)}
         ours = cells(predicted)
         _show(str(args.experiment), interval(ours, units, statistics))
-        for name, statistic in statistics.items():
-            test = paired_test(floor, ours, units, statistic)
+        for name, test in paired_test(floor, ours, units, statistics).items():
             gain = test["difference"]
             print(
                 f"{name} gain {gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}], "

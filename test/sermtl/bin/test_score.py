@@ -149,7 +149,7 @@ def test_answers_for_a_set_without_labels(experiment: Experiment, capsys) -> Non
     write_column(experiment.dump / "later" / "utt2emo", unknown)
     write_column(experiment.data / "later" / "wav.scp", {u: f"/x/{u}.wav" for u in unknown})
     (experiment.dump / "later" / "unreadable.txt").touch()
-    results = experiment.score(test_sets="test later")
+    results = experiment.score(test_sets="test later", submission_sets="later")
     assert results["test"]["n"] > 0 and results["later"]["n"] == 0
     lines = (experiment.exp / "submission_later.csv").read_text().splitlines()
     assert lines[0] == "FileName,EmoClass" and len(lines) == 61
@@ -159,7 +159,7 @@ def test_answers_for_a_set_without_labels(experiment: Experiment, capsys) -> Non
     assert not (experiment.exp / "submission_test.csv").exists()
     (experiment.exp / "submission_later.csv").unlink()
     (experiment.dump / "later" / "unreadable.txt").write_text("later-060 /x/later-060.wav: bad\n")
-    experiment.score(test_sets="test later")
+    experiment.score(test_sets="test later", submission_sets="later")
     assert "no submission_later.csv: 1 clips of later can't be read" in capsys.readouterr().out
 
 
@@ -178,6 +178,27 @@ def test_another_recipes_test_set(experiment: Experiment, tmp_path: Path) -> Non
     assert set(results) == {"test", "them_test"}
     assert results["them_test"]["labels"] == ["neutral", "happy"]
     assert "sad" in results["them_test"]["outside"] and "open" in results["them_test"]
+
+
+def test_transcripts_are_compared_in_the_form_that_the_model_learnt(experiment: Experiment) -> None:
+    """A model of Whisper's texts writes "i am"; a corpus's "I'm" says the same."""
+    texts = dict.fromkeys((f"test-{i:03}" for i in range(60)), "I'm twenty, um, Doctor.")
+    write_column(experiment.dump / "test" / "text", texts)
+    path = experiment.exp / "inference" / "test" / "predictions.csv"
+    rows = experiment.predictions.values()
+    experiment.write(path, [row | {"transcript": "i am 20 doctor"} for row in rows])
+    plain = experiment.score(test_sets="test", train_set="train")["test"]
+    assert plain["wer"]["value"] > 0.5 and plain["wer_form"] == "plain"
+    train = experiment.dump / "train"
+    for name in ("text.corpus", "text.whisper"):
+        (train / name).write_bytes((train / "text").read_bytes())
+    (train / "whisper_report.json").write_text(
+        '{"text_normalizer": "auto", "languages": {"en": 1}}'
+    )
+    scores = experiment.score(test_sets="test", train_set="train")["test"]
+    assert scores["wer"]["value"] == 0 and scores["wer_form"] == "english"
+    assert scores["wer_reference"] == "corpus"
+    assert "both in Whisper's English form" in (experiment.exp / "RESULTS.md").read_text()
 
 
 def test_utterances_must_be_the_sets(experiment: Experiment) -> None:

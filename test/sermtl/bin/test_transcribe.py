@@ -284,6 +284,21 @@ def test_one_job_for_each_gpu_of_this_machine(
     assert [job[job.index("--nj") + 1] for job in started] == ["2", "4"]
 
 
+@pytest.mark.usefixtures("in_process")
+def test_only_what_is_used(command: list[str], dump: Path) -> None:
+    """Two sets of three, one of them by its copy at another speed; without a model all."""
+    for name in ("train_other", "train_sp0.9"):
+        shutil.copytree(dump / "train", dump / name)
+    used = ["--train_set", "train", "--test_sets", "later", "--datadir", str(dump.parent / "data")]
+    main([*command, "--sets", "", *used, "--nj", "1"])
+    transcribed = sorted(path.parent.name for path in dump.glob("*/whisper.jsonl"))
+    assert transcribed == ["train", "train_sp0.9"]
+    with pytest.raises(UserError, match=r"none of the sets dev, only test, train, .*--train_set"):
+        main([*command, "--sets", "", "--train_set", "dev", "--datadir", "x"])
+    main([*command, "--sets", "", *used, "--whisper_model", "none"])
+    assert not list(dump.glob("*/whisper.jsonl"))
+
+
 def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
     original = (dump / "train" / "text").read_bytes()
     with pytest.raises(UserError, match=r"failed after 0 of 8 clips.*log/transcribe\.\*\.log"):

@@ -178,6 +178,11 @@ def test_what_has_no_label_no_class_or_no_video(read, annotation):
             "a.mp4 sad x\na.mp4 sad x",
             r"files\.txt:2: a\.mp4 is there twice",
         ),
+        (
+            "Validation_files.txt",
+            "a.mp4 sad x\na.avi sad x",
+            r"files\.txt:2: a\.avi is there twice",
+        ),
         ("Validation_files.txt", "nothing of the kind", "there are no labels of .*Validation"),
         ("Validation/copy.txt", LISTS["Validation"], r"Validation/copy\.txt .*hold the same"),
         (

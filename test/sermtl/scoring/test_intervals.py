@@ -98,13 +98,14 @@ def test_paired_test_tells_systems_apart_and_knows_equals() -> None:
     good = np.where(np.random.default_rng(0).random(400) < 0.4, reference, bad)
     units = resampling_units([f"s{i % 40}" for i in range(400)])
     first, second = (one_hot_cells(reference, answers, 4) for answers in (bad, good))
-    result = paired_test(first, second, units, on_cells(macro_f1, 4))
+    statistics = {"f1": on_cells(macro_f1, 4)}
+    result = paired_test(first, second, units, statistics)["f1"]
     assert 0 < result["difference"]["low"] < result["difference"]["value"]
     assert result["p"] == pytest.approx(2 / 10_001)
-    mirrored = paired_test(second, first, units, on_cells(macro_f1, 4))
+    mirrored = paired_test(second, first, units, statistics)["f1"]
     assert mirrored["difference"]["value"] == -result["difference"]["value"]
     assert mirrored["p"] == result["p"]
-    same = paired_test(first, first, units, on_cells(macro_f1, 4))
+    same = paired_test(first, first, units, statistics)["f1"]
     assert same["p"] == 1 and same["difference"]["low"] == same["difference"]["high"] == 0
 
 
@@ -114,10 +115,11 @@ def test_paired_test_rejects_a_true_null_at_its_level() -> None:
         errors = np.random.default_rng(seed).integers(0, 2, (2, 80))
         first, second = (np.stack([e, np.ones(80, dtype=int)], axis=1) for e in errors)
         units = resampling_units(["<unk>"] * 80)
-        rejected += paired_test(first, second, units, rate, resamples=500)["p"] < 0.05
+        test = paired_test(first, second, units, {"rate": rate}, resamples=500)["rate"]
+        rejected += test["p"] < 0.05
     assert 2 <= rejected <= 22  # 10 expected
 
 
 def test_paired_systems_must_be_of_the_same_utterances() -> None:
     with pytest.raises(ValueError, match="differ in shape"):
-        paired_test(np.ones((3, 2)), np.ones((4, 2)), resampling_units(["<unk>"] * 3), rate)
+        paired_test(np.ones((3, 2)), np.ones((4, 2)), resampling_units(["<unk>"] * 3), {})

@@ -45,9 +45,8 @@ def test_auxiliary_scores() -> None:
     assert scores["gender_accuracy"]["value"] == pytest.approx(sk.accuracy_score(*sides))
     assert scores["gender_uar"]["value"] == pytest.approx(sk.balanced_accuracy_score(*sides))
     assert scores["gender_n"] == len(known)
-    words = {"A b, c!": "a b c", "B d.": "b d"}
     texts, answers = part.references["text"], part.answers["transcript"]
-    spoken = [(words[t], a) for t, a in zip(texts, answers, strict=True) if t in words]
+    spoken = [pair for pair in zip(texts, answers, strict=True) if pair[0] != "<unk>"]
     unseen = [pair for pair in spoken if pair[0] != "b d"]
     assert scores["wer"]["value"] == pytest.approx(jiwer.wer(*map(list, zip(*spoken, strict=True))))
     assert scores["cer"]["value"] == pytest.approx(jiwer.cer(*map(list, zip(*spoken, strict=True))))

@@ -22,7 +22,6 @@ def test_sorted_by_file_name(folders, tmp_path):
     path = tmp_path / "submission.csv"
     write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, *folders)
     assert path.read_text() == "FileName,EmoClass\na_0001.wav,H\nb_0002.wav,A\nb_0010.wav,N\n"
-    check_submission(path, FILES, "AHSUFDCN")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def test_sorted_by_file_name(folders, tmp_path):
     [
         ("", ":1: the first line must be FileName,EmoClass"),
         ("FileName;EmoClass\n", ":1: the first line"),
-        ("a_0001.wav,A\nb_0002.wav,A\n", "1 files are missing, e.g. b_0010.wav"),
+        ("a_0001.wav,A\nb_0002.wav,A\n", ": 1 files are missing, e.g. b_0010.wav"),
         ("a_0001.wav,A\na_0001.wav,A\n", ":3: a_0001.wav after a_0001.wav: twice"),
         ("b_0002.wav,A\na_0001.wav,A\n", ":3: .* not sorted"),
         ("a_0001.wav,X\n", ":2: 'X' is none of the classes"),
@@ -38,15 +37,24 @@ def test_sorted_by_file_name(folders, tmp_path):
         ("a_0001.wav,A,0.5\n", ":2: "),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, content, message):
-    path = tmp_path / "submission.csv"
-    path.write_text(content if ":1:" in message else "FileName,EmoClass\n" + content)
-    with pytest.raises(UserError, match=message):
-        check_submission(path, FILES, "AHSUFDCN")
+def test_what_is_wrong_is_named(content, message):
+    text = content if ":1:" in message else "FileName,EmoClass\n" + content
+    lines = [line.split(",") for line in text.splitlines()]
+    with pytest.raises(UserError, match=r"s\.csv" + message):
+        check_submission(Path("s.csv"), lines, FILES, "AHSUFDCN")
 
 
 def test_none_without_every_file(folders, tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("of an earlier model")
     (folders[1] / "unreadable.txt").write_text("u7 /some/where/c.wav: damaged\n")
     with pytest.raises(UserError, match=r"1 clips of test3 can't be read.*c\.wav"):
+        write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, *folders)
+    assert not path.exists()
+
+
+def test_files_of_one_name(folders, tmp_path):
+    write_column(folders[0] / "wav.scp", {f"u{i}": f"/some/{i}/a.wav" for i in range(3)})
+    with pytest.raises(UserError, match=r"s\.csv:3: a\.wav after a\.wav: twice"):
         write_submission(tmp_path / "s.csv", {"u0": "A", "u1": "N", "u2": "H"}, *folders)
     assert not (tmp_path / "s.csv").exists()

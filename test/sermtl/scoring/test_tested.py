@@ -124,6 +124,13 @@ def test_nothing_in_common(fixture: Fixture):
         read_tested(found, fixture.dump)
 
 
+def test_a_models_own_recipe_is_no_other(fixture: Fixture):
+    """Its folds' models would be tested on what they learnt from."""
+    own = OtherRecipe("me", fixture.dump, {"me_test": ["t"]}, OWN)
+    with pytest.raises(UserError, match="--test_recipes me is what the model learnt from"):
+        places(fixture.exp, fixture.dump, fixture.runs, [own], "inference")
+
+
 def test_titles_must_differ(fixture: Fixture):
     fixture.runs[:] = [Run([], [], ["them_test"])]
     with pytest.raises(UserError, match="two test sets would be called them_test"):

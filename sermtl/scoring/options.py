@@ -49,10 +49,10 @@ def inventory(args: argparse.Namespace) -> LabelInventory | None:
     return load_labels(args.labels) if args.labels else None
 
 
-def answers_of(args: argparse.Namespace, places: list[Place]) -> dict[str, AnsweredSet]:
+def answers_of(args: argparse.Namespace, parts: list[Place]) -> dict[str, AnsweredSet]:
     """The answers and their references."""
     extra = read_extra_labels(Path(args.extra_labels)) if args.extra_labels else {}
-    return read_tested(places, args.dumpdir, inventory(args), extra)
+    return read_tested(parts, args.dumpdir, inventory(args), extra)
 
 
 def results_folder(args: argparse.Namespace, expdir: Path) -> Path:
