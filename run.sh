@@ -83,7 +83,7 @@ Recipes: $(cd "$ROOT/egs" && echo */ | tr -d /)
 $(sed -n '/^# Stages/,/^RECIPE_DIR=/{/^RECIPE_DIR=/d;p}' "${BASH_SOURCE[0]}")
 # Of the recipe $recipe
 $(cat "$RECIPE_DIR/recipe.conf")"
-ARGUMENTS=("$@")
+ARGUMENTS=("$@") # in capitals, or it would be an option
 . "$ROOT/utils/parse_options.sh"
 if [ $# -gt 0 ]; then
     echo "error: run.sh takes options only, not '$1' (see --help)" >&2
@@ -117,7 +117,8 @@ if $ablations; then # this script for each system
     exec python -m sermtl.bin.ablate --run_sh "$ROOT/run.sh" --recipe "$recipe" \
         --expdir "$expdir" "${tests[@]}" "${references[@]}" --conf_dir "$ROOT/conf" \
         --train_config "$train_config" --train_args="$train_args" --train_tag "$train_tag" \
-        --ssl_model "$ssl_model" --stop_stage "$stop_stage" -- "${ARGUMENTS[@]}"
+        --ssl_model "$ssl_model" --stop_stage "$stop_stage" --skip_eval "$skip_eval" \
+        -- "${ARGUMENTS[@]}"
 fi
 train_tag=$(python -m sermtl.bin.tag --tag="$train_tag" --train_config="$train_config" \
     --train_args="$train_args" --ssl_model="$ssl_model")

@@ -16,6 +16,7 @@ from sermtl.files import atomic_write
 
 TABLE = "predictions.csv"
 EMBEDDINGS = "speaker_embeddings.npz"
+DONE = "done.json"  # marks a set that is answered
 
 
 def folder_name(tag: str) -> str:

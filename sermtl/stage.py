@@ -48,6 +48,15 @@ class Stage:
             json.dump({**self.record, "outputs": sizes}, stream, indent=1)
 
 
+def made_from(marker: str | Path, files: Iterable[str | Path]) -> bool:
+    """Whether finished work was made from these files, as they are now."""
+    try:
+        inputs = json.loads(Path(marker).read_text(encoding="utf-8"))["inputs"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return False
+    return all(inputs.get(str(file)) == _fingerprint(Path(file)) for file in files)
+
+
 def _size(path: Path) -> int | None:
     return path.stat().st_size if path.exists() else None
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from sermtl.bin.score import main
+from sermtl.data.audio import audio_files
 from sermtl.data.datadir import write_column
+from sermtl.stage import Stage
 
 CLASSES = ["neutral", "happy", "sad"]
 TASKS = ["speaker", "gender", "asr"]
@@ -20,6 +22,7 @@ class Experiment:
 
     def __init__(self, folder: Path, tag: str = "tag") -> None:
         self.exp, self.dump, self.data = folder / "exp" / tag, folder / "dump", folder / "data"
+        self.others: dict[str, Path] = {}  # dumps of other recipes
         self.references: dict[str, dict[str, str]] = {}
         self.predictions: dict[str, dict[str, str]] = {}
 
@@ -53,6 +56,8 @@ class Experiment:
         self.predictions |= {row["id"]: row for row in rows}
         path = folder / "inference" / recipe / name / "predictions.csv"
         self.write(path, rows)
+        dump = self.dump / name if not recipe else self.others[recipe] / name
+        Stage(path.parent / "done.json", {}, audio_files(dump)).finish([])
         embeddings = rng.normal(size=(len(ids), 4)).astype(np.float32)
         np.savez(path.parent / "speaker_embeddings.npz", ids=np.array(ids), embeddings=embeddings)
         history = [{"epoch": 1, "train": {"loss": 2.0}, "valid": {"loss": 2.1, "macro_f1": 0.2}}]

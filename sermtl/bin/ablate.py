@@ -23,7 +23,7 @@ from sermtl.scoring.options import (
 )
 from sermtl.scoring.paper_tables import ablations_md, read_published
 from sermtl.scoring.provenance import provenance
-from sermtl.training.conf import resolve, tag
+from sermtl.training.conf import merge, resolve, tag
 
 SCORING = 7  # the stage that the tables need
 
@@ -41,14 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--train_tag", default="", help="name of the proposed system")
     parser.add_argument("--ssl_model", default="")
     parser.add_argument("--stop_stage", type=int, default=SCORING)
+    parser.add_argument("--skip_eval", choices=["true", "false"], default="false")
     parser.add_argument("rest", nargs="*", help="arguments of run.sh, after --")
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)
 
-    folder = os.path.relpath(args.conf_dir / "ablation")  # a list of paths can't hold spaces
-    overlays = {PROPOSED: args.train_config}
-    for name in ABLATIONS:
-        overlays[name] = f"{args.train_config} {folder}/{name}.yaml".strip()
+    overlays = _overlays(args)
     tags = {name: _tag(name, overlay, args) for name, overlay in overlays.items()}
     for number, (name, overlay) in enumerate(overlays.items(), 1):
         print(f"=== {name} ({number} of {len(overlays)}): {args.expdir / tags[name]}", flush=True)
@@ -58,13 +56,32 @@ def main(argv: Sequence[str] | None = None) -> None:
             command += ["--skip_data_prep=true"]
         if jobs.run(command):
             raise UserError(
-                f"{name} failed, see above; the same command goes on from there, and keeps the "
-                "systems that are done"
+                f"{name} failed, see above; when that is mended, the same command (without "
+                "--force) goes on from there, and keeps the systems that are done"
             )
-    if args.stop_stage < SCORING:
+    if args.stop_stage < SCORING or args.skip_eval == "true":
         print(f"the tables need stage {SCORING}")
         return
     _write_tables(tags, args, arguments)
+
+
+def _overlays(args: argparse.Namespace) -> dict[str, str]:
+    """``--train_config`` of each system.
+
+    Raises:
+        UserError: if ``--train_args``, which come last, undo an ablation.
+    """
+    folder = os.path.relpath(args.conf_dir / "ablation")
+    if " " in folder:  # as the list of configurations can't hold it
+        raise UserError(f"the path {folder} has spaces: start from the project's own folder")
+    overlays = {PROPOSED: args.train_config}
+    for name in ABLATIONS:
+        file = f"{folder}/{name}.yaml"
+        conf = resolve([file], args.train_args)
+        if merge(conf, resolve([file])) != conf:
+            raise UserError(f"--train_args {args.train_args!r} undoes {file}: leave it out")
+        overlays[name] = f"{args.train_config} {file}".strip()
+    return overlays
 
 
 def _tag(name: str, overlays: str, args: argparse.Namespace) -> str:

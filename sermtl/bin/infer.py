@@ -12,7 +12,7 @@ from sermtl import jobs
 from sermtl.data.audio import audio_files, read_dump
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
-from sermtl.inference import merge
+from sermtl.inference import DONE, merge
 from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
 from sermtl.training import CHECKPOINT
@@ -60,7 +60,7 @@ def _infer(
         raise UserError(f"{weights} is missing: {there}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]
     options = {"conf": conf, "shards": args.inference_nj}
-    work = Stage(output / "done.json", {"conf": conf}, inputs)
+    work = Stage(output / DONE, {"conf": conf}, inputs)
     if work.is_done() and args.force != "true":
         print(f"{output}: done")
         return

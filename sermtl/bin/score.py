@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sermtl.data.audio import UNREADABLE
+from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
 from sermtl.inference import EMBEDDINGS, TABLE
@@ -97,6 +97,7 @@ def _inputs(
     for part in parts:
         files += [part.folder / TABLE, part.folder / EMBEDDINGS]
         files += [part.dump / name for name in (*REFERENCES.values(), CORPUS_TEXT, UNREADABLE)]
+        files += audio_files(part.dump)
         files += [args.dumpdir / name / "text" for name in part.run.train]
         files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]
     return [*files, Path(args.extra_labels)] if args.extra_labels else files
@@ -122,7 +123,7 @@ def _submit(
         answers = dict(zip(answered.ids, answered.answers["emotion"], strict=True))
         path = target / f"submission_{name}.csv"
         try:
-            write_submission(path, answers, args.datadir / name, own[name])
+            write_submission(path, answers, answered.classes, args.datadir / name, own[name])
         except UserError as error:  # other sets are scored all the same
             print(f"no {path.name}: {error}")
         else:

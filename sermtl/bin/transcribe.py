@@ -37,12 +37,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.no_speech_threshold,
     )
     sets = [DumpedSet(Path(args.dumpdir) / name) for name in _names(args)]
-    if args.whisper_model == "none":
-        keep_corpus_transcripts(sets)
-    elif args.shard is not None:
+    if args.shard is not None:
         transcribe_shard(args, sets, guards)
-    else:
-        transcribe(args, sets, guards)
+        return
+    with exclusive(args.dumpdir):
+        if args.whisper_model == "none":
+            keep_corpus_transcripts(sets)
+        else:
+            transcribe(args, sets, guards)
 
 
 def _names(args: argparse.Namespace) -> list[str]:
@@ -240,7 +242,7 @@ def transcribe_shard(args: argparse.Namespace, sets: Sequence[DumpedSet], guards
         raise UserError(f"--shard {args.shard}: there are only {args.nj} (--nj)")
     with ExitStack() as stack:
         for dumped in sets:  # the job of a run that was killed may still be at work
-            stack.enter_context(exclusive(dumped.work, f".shard.{args.shard}.lock"))
+            stack.enter_context(exclusive(dumped.work, dumped.lock(args.shard)))
         shards = [(dumped, dumped.shard(args.shard, args.nj)) for dumped in sets]
         if any(shard for _, shard in shards):
             _transcribe_clips(args, shards, guards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,10 @@ def find_recipes(names: str, recipes: Path) -> list[OtherRecipe]:
 
 def _find(name: str, folder: str, recipes: Path) -> OtherRecipe:
     recipe = recipes / name
-    if not (recipe / "recipe.conf").is_file():
+    if not re.fullmatch(r"\w[\w-]*", name) or not (recipe / "recipe.conf").is_file():
         there = ", ".join(sorted(p.parent.name for p in recipes.glob("*/recipe.conf")))
         raise UserError(f"--test_recipes: there is no recipe {name!r}; there are {there}")
-    work = Path(folder) if folder else recipe
+    work = Path(folder).absolute() if folder else recipe
     datadir, dumpdir = work / "data", work / "dump"
     declared = _declared(recipe / "recipe.conf")
     sets = {f"{name}_{one}": [one] for one in declared.get("test_sets", "test").split()}
@@ -56,10 +57,11 @@ def _find(name: str, folder: str, recipes: Path) -> OtherRecipe:
     # A release may lack some of the sets that the recipe declares.
     there = {title: of for title, of in sets.items() if all(_has(dumpdir, one) for one in of)}
     if not there:
+        wanted = " or ".join(one for of in sets.values() for one in of)
+        found = ", ".join(sorted(path.parent.name for path in dumpdir.glob("*/utt2num_samples")))
         raise UserError(
-            f"--test_recipes: {name} isn't prepared: {dumpdir} has no {' or '.join(sets)}; run "
-            f"egs/{name}/run.sh --stop_stage 1 first (which sets is for its recipe.conf to say), "
-            f"or name its folder as {name}=FOLDER"
+            f"--test_recipes: {dumpdir} has no set {wanted}, but {found or 'nothing'}: "
+            f"run egs/{name}/run.sh --stop_stage 1 first, or name its folder as {name}=FOLDER"
         )
     return OtherRecipe(name, dumpdir, there, _inventory(recipe / "labels.yaml", dumpdir, there))
 

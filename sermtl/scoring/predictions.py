@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from sermtl.corpora.manifest import parse_gender
-from sermtl.data.audio import UNREADABLE
+from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.datadir import read_column
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
-from sermtl.inference import EMBEDDINGS, TABLE
+from sermtl.inference import DONE, EMBEDDINGS, TABLE
+from sermtl.stage import made_from
 from sermtl.transcription.dumped_set import CORPUS_TEXT
 from sermtl.transcription.normalizers import comparable
 
@@ -77,6 +78,8 @@ def read_predictions(
     ids = list(references["emotion"])
     rows, columns = _read_csv(folder / TABLE)
     _same_utterances(folder / TABLE, rows, ids, dump)
+    if not made_from(folder / DONE, audio_files(dump)):
+        raise UserError(f"{folder / TABLE}: not made from the audio of {dump}: run stage 6 again")
     classes = [c.removeprefix("prob_") for c in columns if c.startswith("prob_")]
     if not classes:
         raise UserError(f"{folder / TABLE} has no column prob_<class>: run stage 6 again")

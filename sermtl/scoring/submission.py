@@ -14,12 +14,15 @@ from sermtl.files import atomic_write
 HEADER = ["FileName", "EmoClass"]
 
 
-def write_submission(path: Path, answers: Mapping[str, str], data: Path, dump: Path) -> None:
+def write_submission(
+    path: Path, answers: Mapping[str, str], classes: Collection[str], data: Path, dump: Path
+) -> None:
     """Write a set's answers, one row for each file, sorted by name, after checking them.
 
     Args:
         path: of the CSV; an earlier one is gone if this one can't be written.
         answers: utterance -> class.
+        classes: that an answer may be.
         data, dump: ``data/<set>`` and ``dump/<set>``.
 
     Raises:
@@ -34,7 +37,7 @@ def write_submission(path: Path, answers: Mapping[str, str], data: Path, dump: P
         )
     names = {utt_id: Path(file).name for utt_id, file in read_column(data / "wav.scp").items()}
     rows = sorted([names[utt_id], answer] for utt_id, answer in answers.items())
-    check_submission(path, [HEADER, *rows], names.values(), set(answers.values()))
+    check_submission(path, [HEADER, *rows], names.values(), classes)
     with atomic_write(path) as stream:
         csv.writer(stream, lineterminator="\n").writerows([HEADER, *rows])
 

@@ -108,7 +108,8 @@ def read_tested(
         extra: further labels, ``extra[column][utterance]``.
 
     Raises:
-        UserError: as `read_predictions`, and if another recipe has no class of the model's.
+        UserError: as `read_predictions`, and if another recipe has fewer than two of the model's
+            classes.
     """
     train = {place.run.name: place.run.train for place in parts}
     forms = {run: _form(dumpdir, sets) for run, sets in train.items()}
@@ -145,14 +146,19 @@ def _translate(part: Predicted, recipe: OtherRecipe, own: LabelInventory) -> lis
     """
     theirs = recipe.inventory
     classes = {label: of for label, of in theirs.into(own).items() if of in part.classes}
-    if theirs.classes and not classes:
+    if theirs.classes and len(set(classes.values())) < 2:
         raise UserError(
-            f"--test_recipes: no emotion of {recipe.name} ({', '.join(theirs.classes.values())}) "
-            f"is one of the model's ({', '.join(own.classes.values())}): classes of the same name "
-            "in labels.yaml are the same; the recipe custom has --label_map"
+            f"--test_recipes: fewer than two emotions of {recipe.name} "
+            f"({', '.join(theirs.classes.values())}) are the model's "
+            f"({', '.join(own.classes.values())}): classes of the same name in labels.yaml, in the "
+            "same letters, are the same; the recipe custom has --label_map"
         )
+    names = {label: classes.get(label, name) for label, name in theirs.classes.items()}
+    for label, name in names.items():
+        if label not in classes and name in part.classes:  # their N needn't be the model's N
+            names[label] = f"{name} of {recipe.name}"
     part.references["emotion"] = [
-        label if label == UNKNOWN else classes.get(label) or theirs.classes.get(label, label)
+        label if label == UNKNOWN else names.get(label, label)
         for label in part.references["emotion"]
     ]
     return [label for label in part.classes if label in classes.values()]

@@ -13,7 +13,7 @@ from sermtl.data.audio import audio_files
 from sermtl.data.datadir import read_column, write_column
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.stage import Stage
 from sermtl.transcription.normalizers import text_normalizer
 from sermtl.transcription.records import Transcript, read_transcripts
@@ -88,8 +88,15 @@ class DumpedSet:
         )
 
     def begin(self, begun: Stage, afresh: bool = False) -> None:
-        """Keep earlier records made with the same options, model and audio; drop others."""
+        """Keep earlier records made with the same options, model and audio; drop others.
+
+        Raises:
+            UserError: if a job of a run that was killed is still writing them.
+        """
         if afresh or not begun.is_done():
+            for lock in self.work.glob(self.lock("*")):
+                with exclusive(self.work, lock.name):
+                    pass
             shutil.rmtree(self.work, ignore_errors=True)
             self._counted.clear()
             begun.finish([])
@@ -97,6 +104,10 @@ class DumpedSet:
     def shard_file(self, index: int) -> Path:
         """Where worker ``index`` (from 1) writes."""
         return self.work / f"shard.{index}.jsonl"
+
+    def lock(self, index: int | str) -> str:
+        """Name of the file that keeps other workers ``index`` out."""
+        return f".shard.{index}.lock"
 
     def finished(self) -> dict[str, Transcript]:
         """The records made so far, by all workers of all runs."""

@@ -52,3 +52,14 @@ def test_tables_of_all_systems(command: list[str], tmp_path: Path):
     assert again.stderr.splitlines()[-1].startswith("error: wo_swfc failed")
     assert "run stage 6" in again.stderr
     assert "wo_coattention (4 of 9)" in again.stdout and "last_layer (6" not in again.stdout
+
+
+def test_what_would_spoil_the_tables_is_refused(command: list[str], tmp_path: Path):
+    undo = [*command, "--train_args", "--model_conf layer_mixing=concat"]
+    done = subprocess.run(undo, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "undoes" in done.stderr and "last_layer.yaml: leave it out" in done.stderr
+    unscored = [*command, "--skip_eval", "true"]
+    done = subprocess.run(unscored, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "the tables need stage 7" in done.stdout
+    assert not (tmp_path / "exp" / "base" / "ABLATIONS.md").exists()

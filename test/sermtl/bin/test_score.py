@@ -172,12 +172,16 @@ def test_another_recipes_test_set(experiment: Experiment, tmp_path: Path) -> Non
     experiment.add_set("test")
     n = dict.fromkeys(experiment.references["utt2emo"], "16000")
     write_column(experiment.dump / "test" / "utt2num_samples", n)
-    experiment.dump = dump
+    experiment.others["them"], experiment.dump = experiment.dump, dump
     experiment.add_predictions(experiment.exp, "test", recipe="them", seed=3)
     results = experiment.score(test_sets="test", test_recipes="them", recipes_dir=str(egs))
     assert set(results) == {"test", "them_test"}
     assert results["them_test"]["labels"] == ["neutral", "happy"]
     assert "sad" in results["them_test"]["outside"] and "open" in results["them_test"]
+    # The same utterances of another corpus, or of other audio, were never answered.
+    (egs / "them" / "dump" / "test" / "audio.sha256").write_text("other audio\n")
+    with pytest.raises(UserError, match=r"not made from .*them/dump/test: run stage 6"):
+        experiment.score(test_sets="test", test_recipes="them", recipes_dir=str(egs))
 
 
 def test_transcripts_are_compared_in_the_form_that_the_model_learnt(experiment: Experiment) -> None:

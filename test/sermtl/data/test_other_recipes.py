@@ -64,9 +64,11 @@ def test_a_folder_elsewhere(egs: Path, tmp_path: Path):
     ("names", "message"),
     [
         ("nosuch", r"no recipe 'nosuch'; there are bare, folded, plain, raw"),
-        ("raw", r"raw isn't prepared: .*raw_test; run egs/raw/run.sh --stop_stage 1"),
-        ("bare=elsewhere", r"bare isn't prepared: elsewhere/dump"),
+        ("raw", r"raw/dump has no set test, but nothing: run egs/raw/run.sh --stop_stage 1"),
+        ("bare=elsewhere", r"elsewhere/dump has no set test, but nothing: .*bare=FOLDER"),
         ("plain plain", "plain twice"),
+        ("plain/", r"no recipe 'plain/'"),
+        ("../egs/plain", r"no recipe '\.\./egs/plain'"),
     ],
 )
 def test_what_is_wrong_is_told(egs: Path, names: str, message: str):

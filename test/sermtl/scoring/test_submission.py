@@ -20,7 +20,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_sorted_by_file_name(folders, tmp_path):
     path = tmp_path / "submission.csv"
-    write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, *folders)
+    write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, "AHN", *folders)
     assert path.read_text() == "FileName,EmoClass\na_0001.wav,H\nb_0002.wav,A\nb_0010.wav,N\n"
 
 
@@ -49,12 +49,12 @@ def test_none_without_every_file(folders, tmp_path):
     path.write_text("of an earlier model")
     (folders[1] / "unreadable.txt").write_text("u7 /some/where/c.wav: damaged\n")
     with pytest.raises(UserError, match=r"1 clips of test3 can't be read.*c\.wav"):
-        write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, *folders)
+        write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, "AHN", *folders)
     assert not path.exists()
 
 
 def test_files_of_one_name(folders, tmp_path):
     write_column(folders[0] / "wav.scp", {f"u{i}": f"/some/{i}/a.wav" for i in range(3)})
     with pytest.raises(UserError, match=r"s\.csv:3: a\.wav after a\.wav: twice"):
-        write_submission(tmp_path / "s.csv", {"u0": "A", "u1": "N", "u2": "H"}, *folders)
+        write_submission(tmp_path / "s.csv", {"u0": "A", "u1": "N", "u2": "H"}, "AHN", *folders)
     assert not (tmp_path / "s.csv").exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
+from sermtl.data.audio import audio_files
 from sermtl.data.datadir import write_column
 from sermtl.data.labels import LabelInventory
 from sermtl.data.other_recipes import OtherRecipe
@@ -16,6 +17,7 @@ from sermtl.errors import UserError
 from sermtl.inference import write_table
 from sermtl.scoring.scores import set_scores
 from sermtl.scoring.tested import places, read_tested
+from sermtl.stage import Stage
 
 OWN = LabelInventory({"A": "anger", "N": "neutral", "C": "contempt", "H": "happiness"})
 THEIRS = LabelInventory(
@@ -39,8 +41,8 @@ class Fixture:
         for run in self.runs:
             self.set(self.dump / run.test[0], ["A", "H"], ["y", "z"], prefix=run.name)
             model = self.exp / run.name / "inference"
-            self.answer(model / run.test[0], 2, rng, prefix=run.name)
-            self.answers[run.name] = self.answer(model / "them" / "test", 60, rng)
+            self.answer(model, run.test[0], self.dump, 2, rng, prefix=run.name)
+            self.answers[run.name] = self.answer(model / "them", "test", other, 60, rng)
 
     def set(self, dump: Path, emotions: list[str], speakers: list[str], prefix: str = "") -> None:
         for file, values in {
@@ -52,7 +54,13 @@ class Fixture:
             write_column(dump / file, {f"{prefix}u{i:02}": v for i, v in enumerate(values)})
 
     def answer(
-        self, folder: Path, n: int, rng: np.random.Generator, prefix: str = ""
+        self,
+        folder: Path,
+        name: str,
+        dump: Path,
+        n: int,
+        rng: np.random.Generator,
+        prefix: str = "",
     ) -> np.ndarray:
         probabilities = rng.dirichlet(np.ones(4), n).round(6)
         rows = [
@@ -60,7 +68,8 @@ class Fixture:
             | {f"prob_{c}": f"{x:.6f}" for c, x in zip(OWN.classes, p, strict=True)}
             for i, p in enumerate(probabilities)
         ]
-        write_table(folder / "predictions.csv", rows)
+        write_table(folder / name / "predictions.csv", rows)
+        Stage(folder / name / "done.json", {}, audio_files(dump / name)).finish([])
         return probabilities
 
 
@@ -120,8 +129,19 @@ def test_models_that_agree_are_no_more_certain_than_one(fixture: Fixture):
 def test_nothing_in_common(fixture: Fixture):
     """Without an inventory labels are their own names, and the model's are called A N C H."""
     found = places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
-    with pytest.raises(UserError, match=r"no emotion of them \(calm, .* the model's \(A, N"):
+    with pytest.raises(UserError, match=r"fewer than two .* of them \(calm, .*model's \(A, N"):
         read_tested(found, fixture.dump)
+
+
+def test_a_name_that_happens_to_be_the_models_label(fixture: Fixture):
+    """Their class named A, unknown to the model, isn't its A (anger)."""
+    theirs = LabelInventory({"angry": "anger", "neu": "neutral", "bored": "A"})
+    recipe = OtherRecipe("them", fixture.recipe.dumpdir, fixture.recipe.sets, theirs)
+    found = places(fixture.exp, fixture.dump, fixture.runs, [recipe], "inference")
+    them = read_tested(found, fixture.dump, OWN)["them_test"]
+    scores = set_scores(them.parts, them.closed, them.shared)
+    assert scores["n"] == sum(label in ("angry", "neu") for label in fixture.labels)
+    assert scores["outside"]["A of them"] == fixture.labels.count("bored")
 
 
 def test_a_models_own_recipe_is_no_other(fixture: Fixture):

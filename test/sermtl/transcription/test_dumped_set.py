@@ -8,6 +8,7 @@ import pytest
 from transcripts import transcript
 
 from sermtl.errors import UserError
+from sermtl.files import exclusive
 from sermtl.transcription.dumped_set import DumpedSet
 from sermtl.transcription.records import append, open_log, read_transcripts
 
@@ -207,6 +208,22 @@ def test_records_of_other_audio_or_options_are_dropped(dumped: DumpedSet) -> Non
     assert begin(model="b") == 1
     (dumped.folder / "audio.sha256").write_text("wav.ark other\n")
     assert begin(model="b") == 0
+
+
+def test_records_that_a_job_is_still_writing_are_not_dropped(dumped: DumpedSet) -> None:
+    """The job of a killed run would go on in the new folder, with the old model's texts."""
+    for model in ("tiny.en", "base.en"):
+        begun, _ = dumped.stages({"model": model}, [], "auto")
+        if model == "tiny.en":
+            dumped.begin(begun)
+            continue
+        with (
+            exclusive(dumped.work, dumped.lock(3)),
+            pytest.raises(UserError, match="another run is at work"),
+        ):
+            dumped.begin(begun)
+        dumped.begin(begun)
+        assert begun.is_done()
 
 
 def test_missing_files_are_named(dumped: DumpedSet, tmp_path: Path) -> None:
