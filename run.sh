@@ -139,7 +139,7 @@ run() {
     python -m "sermtl.bin.$1" "${@:2}" &
     wait $!
 }
-trap 'kill -TERM "${!:-}" 2>/dev/null; wait; exit 143' TERM
+trap 'kill -TERM "${!:-}" 2>/dev/null; wait; exit 143' TERM HUP
 trap 'wait; exit 130' INT
 
 # begin N SKIP TITLE: whether stage N is asked for, and its headline.
@@ -159,7 +159,7 @@ fi
 if begin 2 "$skip_data_prep" "transcription"; then
     run transcribe --dumpdir "$dumpdir" --datadir "$datadir" --fold "$fold" \
         --train_set "$train_set" --valid_set "$valid_set" --test_sets "$test_sets" \
-        --whisper_model "$whisper_model" --language "$whisper_language" --nj "$nj" \
+        --whisper_model "$whisper_model" --whisper_language "$whisper_language" --nj "$nj" \
         --ngpu "$ngpu" --cmd "$cmd" --force "$force" --whisper_args="$whisper_args"
 fi
 

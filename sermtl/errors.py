@@ -15,9 +15,12 @@ class UserError(Exception):
 def run_main(main: Callable[[], object]) -> None:
     """Run a command's ``main``; a `UserError` becomes one line on stderr and exit status 1.
 
-    A plain ``kill`` ends it like an exception does, so that jobs it started are stopped, too.
+    A plain ``kill``, or the end of its terminal, ends it like an exception does, so that jobs it
+    started are stopped, too.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which is nohup's doing
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))  # the terminal has gone
     # What bash starts in the background would ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

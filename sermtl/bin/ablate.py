@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     tags = {name: _tag(name, overlay, args) for name, overlay in overlays.items()}
     for number, (name, overlay) in enumerate(overlays.items(), 1):
         print(f"=== {name} ({number} of {len(overlays)}): {args.expdir / tags[name]}", flush=True)
-        command = [args.run_sh, *args.rest, "--ablations=false"]
+        given = args.rest[:-1] if args.rest[-1:] == ["--"] else args.rest
+        command = [args.run_sh, *given, "--ablations=false"]
         command += [f"--train_config={overlay}", f"--train_tag={tags[name]}"]
         if name != PROPOSED:  # data and statistics are the same for all
             command += ["--skip_data_prep=true"]

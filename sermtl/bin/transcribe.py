@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import NoReturn
 
 from sermtl.data.audio import dumped_samples
 from sermtl.data.speed_perturbation import original_set
@@ -26,10 +27,8 @@ POLL_SECONDS = 3.0
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Transcribe sets through parallel jobs, or be one of these jobs (``--shard``)."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if args.whisper_args:
-        parser.parse_args(_words(args.whisper_args), args)
+    args = build_parser().parse_args(argv)
+    _more_options(args)
     guards = Guards(
         parse_temperatures(args.temperatures),
         args.compression_ratio_threshold,
@@ -90,7 +89,27 @@ def build_parser() -> argparse.ArgumentParser:
         help="released model's name (tiny.en, large-v3, ...), path of a checkpoint in OpenAI's "
         "format, or none to keep the corpus's transcripts",
     )
-    add("--language", default="auto", help="Whisper's code (en, pl, ...), or auto to detect it")
+    add("--whisper_language", default="auto", help="Whisper's code (en, ...), or auto to detect it")
+    _add_decoding_options(parser)
+    add("--nj", type=_positive, default=1, help="parallel jobs")
+    add("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
+    add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
+    add(
+        "--force",
+        choices=("true", "false"),
+        nargs="?",
+        const="true",
+        default="false",
+        help="transcribe again what is transcribed",
+    )
+    add("--whisper_args", default="", help="more options of decoding, as one text")
+    add("--shard", type=_positive, help="be job number SHARD of --nj (the launcher's use)")
+    return parser
+
+
+def _add_decoding_options(parser: argparse.ArgumentParser) -> None:
+    """Those that ``--whisper_args`` may hold."""
+    add = parser.add_argument
     add(
         "--temperatures",
         default=" ".join(f"{temperature:g}" for temperature in Guards.temperatures),
@@ -123,27 +142,24 @@ def build_parser() -> argparse.ArgumentParser:
         "language is English, else plain",
     )
     add("--batch_size", type=_positive, default=16, help="clips decoded at once")
-    add("--nj", type=_positive, default=1, help="parallel jobs")
-    add("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
-    add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
-    add(
-        "--force",
-        choices=("true", "false"),
-        nargs="?",
-        const="true",
-        default="false",
-        help="transcribe again what is transcribed",
-    )
-    add("--whisper_args", default="", help="more of these options, as one text")
-    add("--shard", type=_positive, help="be job number SHARD of --nj (the launcher's use)")
-    return parser
 
 
-def _words(options: str) -> list[str]:
+class _WhisperArgs(argparse.ArgumentParser):
+    """Tells mistakes as the user's, whose options run.sh hands on."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"--whisper_args: {message} (as in --logprob_threshold=-1)")
+
+
+def _more_options(args: argparse.Namespace) -> None:
+    """Lay the options of ``--whisper_args`` on the others."""
     try:
-        return shlex.split(options)
+        words = shlex.split(args.whisper_args)
     except ValueError as error:
-        raise UserError(f"--whisper_args {options!r}: {error}") from error
+        raise UserError(f"--whisper_args {args.whisper_args!r}: {error}") from error
+    parser = _WhisperArgs(add_help=False, allow_abbrev=False)
+    _add_decoding_options(parser)
+    parser.parse_args(words, args)
 
 
 def _positive(value: str) -> int:
@@ -172,7 +188,7 @@ def transcribe(args: argparse.Namespace, sets: Sequence[DumpedSet], guards: Guar
         checkpoint = [Path(model)]
     elif len(Path(model).parts) > 1 or Path(model).suffix == ".pt":
         raise UserError(f"--whisper_model {model}: no such file")
-    decoding = {"model": model, "language": args.language, **asdict(guards)}
+    decoding = {"model": model, "language": args.whisper_language, **asdict(guards)}
     force = args.force == "true"
 
     pending = []
@@ -211,7 +227,7 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
         f"{logs}/transcribe.JOB.log",
         *(sys.executable, "-m", "sermtl.bin.transcribe", "--shard", "JOB", "--nj", str(jobs)),
         *("--dumpdir", args.dumpdir, "--sets", " ".join(dumped.name for dumped in sets)),
-        *("--whisper_model", args.whisper_model, "--language", args.language),
+        *("--whisper_model", args.whisper_model, "--whisper_language", args.whisper_language),
         *("--batch_size", str(args.batch_size), "--ngpu", str(args.ngpu)),
         # One word each: argparse takes "-inf" for an option.
         *(f"--{field.name}={getattr(args, field.name)}" for field in fields(Guards)),
@@ -261,7 +277,7 @@ def _transcribe_clips(
 
     torch.set_num_threads(1)  # sums come out alike however many jobs there are
     where = device(args.ngpu, args.shard)
-    transcriber = Transcriber(args.whisper_model, args.language, where, guards)
+    transcriber = Transcriber(args.whisper_model, args.whisper_language, where, guards)
     with tqdm(total=sum(len(shard) for _, shard in shards), unit="clip", mininterval=1.0) as bar:
         for dumped, shard in shards:
             with open_log(dumped.shard_file(args.shard)) as log:

@@ -89,5 +89,6 @@ def _genders(root: str) -> dict[str, str | None]:
     path = next(iter(found.values()))
     genders = {}
     for line, row in read_rows(path, ["ActorID", "Sex"]):
-        genders[row["ActorID"]] = parse_gender(f"{path}:{line}", row["Sex"] or None)
+        sex = row["Sex"].strip() or None
+        genders[row["ActorID"].strip()] = parse_gender(f"{path}:{line}", sex)
     return genders

@@ -45,13 +45,14 @@ def load(labels: LabelInventory, datadir: Path, emotiw2018_root: str) -> Corpus:
     counts: Counter[str] = Counter()
     for split, folder in present.items():
         files = files_below(str(folder), "emotiw2018_root", "*.avi", suffixes=[".avi"])
-        found = Counter("unlabelled" if split == HIDDEN else f.parent.name for f in files.values())
+        classes = {name: "" if f.parent == folder else f.parent.name for name, f in files.items()}
+        found = Counter(name or "unlabelled" for name in classes.values())
         notes += differences(found, PUBLISHED[split], split)
         for name, file in files.items():
             emotion = None
-            if split != HIDDEN:
-                counts[file.parent.name] += 1
-                emotion = labels.map(file.parent.name)
+            if classes[name]:
+                counts[classes[name]] += 1
+                emotion = labels.map(classes[name])
             utterances.append(
                 Utterance(
                     id=f"emotiw2018-{split}-{name}",

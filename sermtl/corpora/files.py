@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sermtl.errors import UserError
@@ -20,15 +21,15 @@ def files_below(
         root: folder of the corpus, at whatever depth its own folders begin.
         option: name of the recipe's option that gave ``root``, for messages.
         what: the files looked for, for messages.
-        pattern: of ``Path.rglob``.
+        pattern: of the path's last parts, as for ``Path.match``.
         suffixes: in small letters; capitals count as the same.
 
     Raises:
-        UserError: if there are none, or a name is there twice.
+        UserError: if there are none, a name is there twice, or a folder can't be read.
     """
     folder = Path(root).resolve()  # so that a run from another folder finds its work done
     found: dict[str, Path] = {}
-    for file in sorted(folder.rglob(pattern)):
+    for file in sorted(file for file in walk(folder) if file.match(pattern)):
         # "._name" is what macOS leaves beside "name" on other file systems.
         if file.suffix.lower() not in suffixes or file.name.startswith("._"):
             continue
@@ -40,3 +41,24 @@ def files_below(
     if not found:
         raise UserError(f"no {what} below {folder}: is --{option} right?")
     return found
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, through links as well, each folder once.
+
+    Raises:
+        UserError: for a folder that can't be read, whose files would be missing in silence.
+    """
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names)
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise UserError(f"{error.filename}: can't be read ({error.strerror})") from error

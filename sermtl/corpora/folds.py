@@ -42,5 +42,6 @@ def require_sets(sets: Iterable[str], present: Iterable[str]) -> None:
     """
     if missing := [name for name in sets if name not in set(present)]:
         raise UserError(
-            f"the corpus lacks whole folds: it has no utterance of {', '.join(missing)}"
+            f"the corpus lacks whole folds: it has no utterance, or none with a label, of "
+            f"{', '.join(missing)}"
         )

@@ -133,7 +133,7 @@ def _read_transcripts(files: Mapping[str, Path]) -> tuple[dict[str, str | None],
 def _lines(file: Path) -> list[str]:
     """Lines of a text file, without white space around them."""
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        return [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not UTF-8, is it damaged? ({error})") from error
 

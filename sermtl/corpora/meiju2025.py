@@ -70,6 +70,8 @@ def load(labels: LabelInventory, datadir: Path, meiju2025_root: str) -> Corpus:
         for what, known in (("emotion", emotion_of), ("transcript", texts)):
             n = len(files.keys() - known.keys())
             notes += [f"{split}: {n} clips have no {what}, it is {UNKNOWN}"] * bool(n)
+        if n := len(texts.keys() - files.keys()):
+            notes.append(f"{split}: {n} transcripts belong to no clip and are left out")
         notes += differences({split: len(files)}, {split: PUBLISHED[split]}, "set")
     return Corpus(utterances, notes=notes + unmapped(labels, counts))
 
@@ -78,7 +80,7 @@ def _read_tables(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Words by clip, and emotions by file name, of a split."""
     tables = [*folder.iterdir(), *folder.parent.glob(f"{folder.name}*")]
     tables = sorted(path for path in tables if path.suffix.lower() in (".txt", ".csv"))
-    words = [path for path in tables if path.stem.endswith("_transcription")]
+    words = [path for path in tables if path.stem.lower().endswith("_transcription")]
     lists = [path for path in tables if path not in words and _is_list(path)]
     for found in (words, lists):
         if len(found) > 1:

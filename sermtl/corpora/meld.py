@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import VIDEO, files_below
+from sermtl.corpora.files import VIDEO, files_below, walk
 from sermtl.corpora.manifest import read_rows
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
@@ -89,7 +89,7 @@ def load(labels: LabelInventory, datadir: Path, meld_root: str) -> Corpus:
 
 def _table(root: str, name: str) -> Path:
     """The table of that name; copies that hold the same do no harm."""
-    found = sorted(Path(root).resolve().rglob(name))
+    found = sorted(file for file in walk(Path(root).resolve()) if file.name == name)
     if not found:
         raise UserError(f"no {name} below {root}: is --meld_root right?")
     for other in found[1:]:

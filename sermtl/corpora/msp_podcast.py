@@ -89,6 +89,8 @@ def load(
     candidates = [folder / name for folder in (root, root / "Labels") for name in PARTITIONS]
     partition = next((path for path in candidates if path.is_file()), None)
     listed = _listed(partition, table, rows) if partition else {}
+    if listed and (n := len(rows.keys() - listed.keys())):
+        notes.append(f"{n} files of {table.name} aren't in {partition.name}; is it cut off?")
     if not partition:
         notes.append(f"{root} has no Partitions.txt: files that only it lists are left out")
     extra = {file: split for file, split in listed.items() if file not in rows}

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import files_below
+from sermtl.corpora.files import AUDIO, walk
 from sermtl.corpora.folds import rotating_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
@@ -21,6 +21,7 @@ SPEAKERS = ("DC", "JE", "JK", "KL")
 # clips of each emotion: anger, disgust, fear, happiness, neutral, sadness, surprise
 PUBLISHED = {"a": 60, "d": 60, "f": 60, "h": 60, "n": 120, "sa": 60, "su": 60}
 NAME = re.compile(rf"({'|'.join(PUBLISHED)})(\d\d)")  # emotion, sentence
+FLAT = re.compile(rf"({'|'.join(SPEAKERS)})_(.+)")
 
 
 def load(labels: LabelInventory, datadir: Path, savee_root: str) -> Corpus:
@@ -35,18 +36,16 @@ def load(labels: LabelInventory, datadir: Path, savee_root: str) -> Corpus:
     """
     utterances = []
     counts: Counter[str] = Counter()
-    for speaker in SPEAKERS:
-        for name, file in _files(savee_root, speaker).items():
-            match = NAME.fullmatch(name.removeprefix(f"{speaker}_"))
-            if not match:
-                raise UserError(f"{file}: not the name of a clip of SAVEE; move it elsewhere")
-            counts[match[1]] += 1
+    for speaker, clips in _files(savee_root).items():
+        for code, file in clips.items():
+            emotion = NAME.fullmatch(code)[1]
+            counts[emotion] += 1
             utterances.append(
                 Utterance(
-                    id=f"savee{speaker}-{match[0]}",
+                    id=f"savee{speaker}-{code}",
                     audio=str(file),
                     split=speaker,
-                    emotion=labels.map(match[1]),
+                    emotion=labels.map(emotion),
                     gender="male",
                     speaker=f"savee{speaker}",
                 )
@@ -55,8 +54,26 @@ def load(labels: LabelInventory, datadir: Path, savee_root: str) -> Corpus:
     return Corpus(utterances, rotating_folds(SPEAKERS, SPEAKERS), notes)
 
 
-def _files(root: str, speaker: str) -> dict[str, Path]:
-    """A speaker's clips: in a folder of his, where names repeat between speakers, or by prefix."""
-    nested = any(path.is_dir() for path in Path(root).rglob(speaker))
-    pattern = f"{speaker}/*" if nested else f"{speaker}_*"
-    return files_below(root, "savee_root", f"{speaker}/*.wav or {speaker}_*.wav", pattern)
+def _files(root: str) -> dict[str, dict[str, Path]]:
+    """Each speaker's clips by code: in a folder of his, or with his name in front."""
+    clips: dict[str, dict[str, Path]] = {speaker: {} for speaker in SPEAKERS}
+    for file in sorted(walk(Path(root).resolve())):
+        if file.suffix.lower() not in AUDIO or file.name.startswith("._"):
+            continue
+        match = FLAT.fullmatch(file.stem)
+        speaker, code = match.groups() if match else (file.parent.name, file.stem)
+        elsewhere = file.parent.name in clips and file.parent.name != speaker
+        if speaker not in clips or elsewhere or not NAME.fullmatch(code):
+            raise UserError(f"{file}: not the name of a clip of SAVEE; move it elsewhere")
+        if code in clips[speaker]:
+            raise UserError(
+                f"{file} is also at {clips[speaker][code]}: give the folder of one copy of the "
+                "corpus"
+            )
+        clips[speaker][code] = file
+    for speaker, of in clips.items():
+        if not of:
+            raise UserError(
+                f"no {speaker}/*.wav or {speaker}_*.wav below {root}: is --savee_root right?"
+            )
+    return clips

@@ -46,6 +46,8 @@ def read_audio(
         UserError: if the file can't be read, breaks off, or has no such stretch. (An AVI that
             breaks off is read up to there: it doesn't tell.)
     """
+    if isinstance(source, str | Path) and not Path(source).exists():
+        raise UserError(f"{source}: there is no such file")
     try:
         file = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:

@@ -33,7 +33,7 @@ def find_checkpoint(model: str) -> Path:
     if Path(model).is_file():
         return Path(model)
     released = whisper._MODELS
-    advice = "give the path of a checkpoint in OpenAI's format (.pt), or none to keep the corpus's"
+    advice = "give the path of a checkpoint in OpenAI's format (.pt), or none to keep the corpus's transcripts"
     if model not in released:
         raise UserError(
             f"--whisper_model {model}: neither a file nor one of {', '.join(released)}; {advice}"
@@ -44,7 +44,7 @@ def find_checkpoint(model: str) -> Path:
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"--whisper_model {model}: not in {cache} and can't be downloaded ({error}); "
-            f"put {os.path.basename(released[model])} there, {advice} transcripts"
+            f"put {os.path.basename(released[model])} there, {advice}"
         ) from error
 
 
@@ -185,7 +185,14 @@ def _load(checkpoint: Path, device: str) -> whisper.Whisper:
     # whisper loads tensors only (`weights_only=True`): a checkpoint can't run code.
     try:
         return whisper.load_model(str(checkpoint), device)
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, RuntimeError) as error:
+    except (
+        pickle.UnpicklingError,
+        LookupError,
+        EOFError,
+        TypeError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{checkpoint} is not a Whisper checkpoint in OpenAI's format (a .pt file with dims "
@@ -198,7 +205,7 @@ def _check_language(model: whisper.Whisper, language: str) -> str | None:
     if not model.is_multilingual:
         if language not in ("auto", "en"):
             raise UserError(
-                f"--language {language}: this Whisper model knows English only; "
+                f"--whisper_language {language}: this Whisper model knows English only; "
                 "use a multilingual one (its name has no .en)"
             )
         return "en"
@@ -206,5 +213,6 @@ def _check_language(model: whisper.Whisper, language: str) -> str | None:
         return None
     known = list(LANGUAGES)[: model.num_languages]
     if language not in known:
-        raise UserError(f"--language {language}: use auto or one of {' '.join(sorted(known))}")
+        codes = " ".join(sorted(known))
+        raise UserError(f"--whisper_language {language}: use auto or one of {codes}")
     return language

@@ -302,9 +302,9 @@ def test_only_what_is_used(command: list[str], dump: Path) -> None:
 def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
     original = (dump / "train" / "text").read_bytes()
     with pytest.raises(UserError, match=r"failed after 0 of 8 clips.*log/transcribe\.\*\.log"):
-        main([*command, "--language", "pl"])
+        main([*command, "--whisper_language", "pl"])
     assert (
-        "error: --language pl: this Whisper model knows English only"
+        "error: --whisper_language pl: this Whisper model knows English only"
         in (dump / "log" / "transcribe.1.log").read_text()
     )
     assert (dump / "train" / "text").read_bytes() == original
@@ -324,6 +324,9 @@ def test_a_failing_job_fails_the_stage(command: list[str], dump: Path) -> None:
         (["--logprob_threshold", "1"], r"--logprob_threshold 1: 0 or less"),
         (["--no_speech_threshold", "2"], r"--no_speech_threshold 2: a probability"),
         (["--whisper_args", "--temperatures '0"], r"--whisper_args .*: No closing quotation"),
+        (["--whisper_args", "--beam_size 5"], r"--whisper_args: unrecognized .*--beam_size 5"),
+        (["--whisper_args", "--shard 1"], r"--whisper_args: unrecognized arguments: --shard 1"),
+        (["--whisper_args", "--logprob_threshold -inf"], r"--whisper_args: .*threshold=-1"),
         (["--whisper_args", "--temperatures '1 0'"], r"--temperatures '1 0': a rising list"),
     ],
 )

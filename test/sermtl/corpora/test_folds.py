@@ -12,5 +12,5 @@ def test_each_set_is_tested_once_and_validated_on_once():
 
 
 def test_missing_sets_are_named():
-    with pytest.raises(UserError, match="lacks whole folds: it has no utterance of b, c"):
+    with pytest.raises(UserError, match=r"lacks whole folds: .* of b, c$"):
         rotating_folds(["a", "b", "c"], {"a"})

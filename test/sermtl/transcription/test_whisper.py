@@ -218,7 +218,7 @@ def test_languages(tmp_path: Path) -> None:
         Transcriber(str(english), language="pl")
     many = str(write_checkpoint(tmp_path / "many.pt", multilingual=True))
     assert {record.language for record in Transcriber(many, language="pl")(CLIPS)} == {"pl"}
-    with pytest.raises(UserError, match=r"--language polish: use auto or one of af .* pl "):
+    with pytest.raises(UserError, match=r"--whisper_language polish: use auto or one of af .* pl "):
         Transcriber(many, language="polish")
 
 
