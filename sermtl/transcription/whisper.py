@@ -33,7 +33,10 @@ def find_checkpoint(model: str) -> Path:
     if Path(model).is_file():
         return Path(model)
     released = whisper._MODELS
-    advice = "give the path of a checkpoint in OpenAI's format (.pt), or none to keep the corpus's transcripts"
+    advice = (
+        "give the path of a checkpoint in OpenAI's format (.pt), or none to keep the corpus's "
+        "transcripts"
+    )
     if model not in released:
         raise UserError(
             f"--whisper_model {model}: neither a file nor one of {', '.join(released)}; {advice}"
@@ -185,14 +188,7 @@ def _load(checkpoint: Path, device: str) -> whisper.Whisper:
     # whisper loads tensors only (`weights_only=True`): a checkpoint can't run code.
     try:
         return whisper.load_model(str(checkpoint), device)
-    except (
-        pickle.UnpicklingError,
-        LookupError,
-        EOFError,
-        TypeError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except (pickle.UnpicklingError, LookupError, EOFError, TypeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{checkpoint} is not a Whisper checkpoint in OpenAI's format (a .pt file with dims "

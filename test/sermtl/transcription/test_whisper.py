@@ -237,13 +237,15 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     assert not (tmp_path / "touched").exists()
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "other", "smaller"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "audio", "other", "smaller"])
 def test_damaged_checkpoints_are_named(tmp_path: Path, damage: str) -> None:
     path = write_checkpoint(tmp_path / "tiny.pt")
     if damage == "empty":
         path.write_bytes(b"")
     elif damage == "cut":
         path.write_bytes(path.read_bytes()[:100_000])
+    elif damage == "audio":
+        path.write_bytes(b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(64))
     elif damage == "other":
         torch.save({"weight": torch.zeros(3)}, path)
     else:
