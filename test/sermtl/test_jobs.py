@@ -9,8 +9,17 @@ from sermtl.errors import UserError
 
 
 def starter(root, log, code):
-    command = [sys.executable, str(root / "utils" / "run.pl"), "JOB=1:2", str(log / "job.JOB.log")]
-    return [*command, sys.executable, "-c", code, "JOB", str(log)]
+    run_pl = [sys.executable, str(root / "utils" / "run.pl"), "--max-jobs-run", "2"]
+    return [
+        *run_pl,
+        "JOB=1:2",
+        str(log / "job.JOB.log"),
+        sys.executable,
+        "-c",
+        code,
+        "JOB",
+        str(log),
+    ]
 
 
 def test_tells_the_status(root, tmp_path):
