@@ -29,7 +29,7 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
 def add_label_options(parser: argparse.ArgumentParser) -> None:
     """What the answers are scored against."""
     parser.add_argument("--labels", type=Path, help="labels.yaml of the model's recipe")
-    parser.add_argument("--train_set", default="", help="sets that the model learnt from, without folds")
+    parser.add_argument("--train_set", default="", help="sets learnt from, without folds")
     parser.add_argument("--extra_labels", default="", help="CSV id,gender,text,speaker,emotion")
 
 
