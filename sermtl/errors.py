@@ -25,6 +25,7 @@ def run_main(main: Callable[[], object]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main()
+        sys.stdout.flush()  # here rather than at exit, where a closed pipe couldn't be caught
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)

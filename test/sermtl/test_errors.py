@@ -40,26 +40,55 @@ def test_success_prints_nothing(root):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_kill_runs_the_cleaning_up(root):
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_kill_runs_the_cleaning_up(root, name, status):
     body = "\n    ".join(
         [
             "try:",
-            "    os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)",
+            f"    os.kill(os.getpid(), signal.{name}); time.sleep(20)",
             "finally:",
             "    print('cleaned up')",
         ]
     )
     done = run(body, root)
-    assert (done.returncode, done.stdout) == (143, "cleaned up\n")
+    assert (done.returncode, done.stdout) == (status, "cleaned up\n")
+
+
+def test_nohup_is_heeded(root):
+    code = "from sermtl.errors import run_main; import os, signal; run_main(lambda: "
+    code += "os.kill(os.getpid(), signal.SIGHUP) or print('went on'))"
+    command = ["bash", "-c", 'trap \'\' HUP; exec "$0" -c "$1"', sys.executable, code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    assert (done.returncode, done.stdout) == (0, "went on\n")
+
+
+def test_a_reader_that_has_gone_is_no_error(root):
+    """What fits the buffer is written at the end, when nothing could catch the error any more."""
+    code = "from sermtl.errors import run_main; run_main(lambda: print(input() or 'short'))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
+    process.stdout.close()
+    process.stdin.write("\n")
+    process.stdin.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
 
 
 def test_an_interruption_says_how_to_go_on(capsys):
-    before = signal.getsignal(signal.SIGTERM)
+    before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with pytest.raises(SystemExit) as stop:
             run_main(lambda: os.kill(os.getpid(), signal.SIGINT))
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)
     assert stop.value.code == 130
     assert "again to continue" in capsys.readouterr().err
 
