@@ -27,7 +27,7 @@ class Stage:
         self.marker = Path(marker)
         self.record = {
             "options": json.loads(json.dumps(options, default=str)),
-            "inputs": {str(path): _fingerprint(Path(path)) for path in inputs},
+            "inputs": {str(path): _fingerprint(Path(path)) for path in dict.fromkeys(inputs)},
         }
 
     def is_done(self) -> bool:

@@ -24,7 +24,7 @@ from sermtl.scoring.options import (
     places_of,
     results_folder,
 )
-from sermtl.scoring.predictions import REFERENCES, read_extra_labels
+from sermtl.scoring.predictions import REFERENCES
 from sermtl.scoring.provenance import provenance
 from sermtl.scoring.scores import reference, set_scores
 from sermtl.scoring.submission import write_submission
@@ -75,8 +75,6 @@ def _score(
 ) -> list[Path]:
     """Score, draw and write; returns what is written."""
     sets = answers_of(args, parts)
-    if args.extra_labels:
-        _check_extra_labels(Path(args.extra_labels), sets)
     results = {t: set_scores(of.parts, of.closed, of.shared) for t, of in sets.items()}
     submissions = _submit(target, parts, sets, args)
     pictures = _plot(target, sets, results, models)
@@ -101,13 +99,6 @@ def _inputs(
         files += [args.dumpdir / name / "text" for name in part.run.train]
         files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]
     return [*files, Path(args.extra_labels)] if args.extra_labels else files
-
-
-def _check_extra_labels(path: Path, sets: dict[str, AnsweredSet]) -> None:
-    tested = {utt_id for of in sets.values() for part in of.parts for utt_id in part.ids}
-    for column, values in read_extra_labels(path).items():
-        if not values.keys() & tested:
-            raise UserError(f"{path}: column {column!r} has no label of any tested utterance")
 
 
 def _submit(

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import files_below
+from sermtl.corpora.files import files_below, matched
 from sermtl.corpora.folds import numbered_folds
 from sermtl.corpora.manifest import parse_gender, read_rows
 from sermtl.data.labels import LabelInventory
@@ -59,17 +59,14 @@ def load(labels: LabelInventory, datadir: Path, crema_d_root: str) -> Corpus:
     genders = _genders(crema_d_root)
     utterances = []
     counts: Counter[str] = Counter()
-    for name, file in files.items():
-        match = NAME.fullmatch(name)
-        if not match:
-            raise UserError(f"{file}: not the name of a clip of CREMA-D; move it elsewhere")
+    for file, match in matched(files, NAME, "CREMA-D"):
         actor, sentence, emotion = match.groups()
         if actor not in genders:
             raise UserError(f"{file}: {DEMOGRAPHICS} has no actor {actor}; is it cut off?")
         counts[emotion] += 1
         utterances.append(
             Utterance(
-                id=f"crema_d{actor}-{name}",
+                id=f"crema_d{actor}-{file.stem}",
                 audio=str(file),
                 split=f"fold{(int(actor) - 1001) % FOLDS + 1}",
                 emotion=labels.map(emotion),

@@ -12,11 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import files_below
+from sermtl.corpora.files import files_below, matched
 from sermtl.corpora.folds import rotating_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
-from sermtl.errors import UserError
 
 GENDERS = {
     "03": "male", "08": "female", "09": "female", "10": "male", "11": "male",
@@ -53,15 +52,12 @@ def load(labels: LabelInventory, datadir: Path, emodb_root: str) -> Corpus:
     files = files_below(emodb_root, "emodb_root", "wav/*.wav")
     utterances = []
     counts: Counter[str] = Counter()
-    for name, file in files.items():
-        match = NAME.fullmatch(name)
-        if not match:
-            raise UserError(f"{file}: not the name of a clip of EmoDB; move it elsewhere")
+    for file, match in matched(files, NAME, "EmoDB"):
         speaker, sentence, emotion = match.groups()
         counts[emotion] += 1
         utterances.append(
             Utterance(
-                id=f"emodb{speaker}-{name}",
+                id=f"emodb{speaker}-{file.stem}",
                 audio=str(file),
                 split=f"speaker{speaker}",
                 emotion=labels.map(emotion),

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import files_below
+from sermtl.corpora.files import files_below, matched
 from sermtl.corpora.folds import numbered_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
@@ -72,11 +72,9 @@ def load(
     counts: dict[str, Counter[str]] = {"speaker": Counter(), "emotion": Counter()}
     texts: dict[Path, dict[str, tuple[int, str, str]]] = {}
     others = 0
-    for name, file in files_below(esd_root, "esd_root", "0001/Angry/*.wav", "*").items():
-        match = NAME.fullmatch(name)
-        if not match:
-            raise UserError(f"{file}: not the name of a clip of ESD; move it elsewhere")
-        speaker = match[1]
+    files = files_below(esd_root, "esd_root", "0001/Angry/*.wav", "*")
+    for file, match in matched(files, NAME, "ESD"):
+        name, speaker = match[0], match[1]
         if speaker not in persons:
             others += 1
             continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sermtl.errors import UserError
@@ -13,7 +14,12 @@ VIDEO = (".avi", ".mp4", ".mkv", ".mov")
 
 
 def files_below(
-    root: str, option: str, what: str, pattern: str = "*", suffixes: Iterable[str] = AUDIO
+    root: str,
+    option: str,
+    what: str,
+    pattern: str = "*",
+    suffixes: Iterable[str] = AUDIO,
+    key: Callable[[Path], str] = lambda file: file.stem,
 ) -> dict[str, Path]:
     """The corpus's files, sorted, by name without suffix.
 
@@ -23,6 +29,7 @@ def files_below(
         what: the files looked for, for messages.
         pattern: of the path's last parts, as for ``Path.match``.
         suffixes: in small letters; capitals count as the same.
+        key: what tells files apart, where that isn't the name.
 
     Raises:
         UserError: if there are none, a name is there twice, or a folder can't be read.
@@ -33,14 +40,30 @@ def files_below(
         # "._name" is what macOS leaves beside "name" on other file systems.
         if file.suffix.lower() not in suffixes or file.name.startswith("._"):
             continue
-        if file.stem in found:
+        name = key(file)
+        if name in found:
             raise UserError(
-                f"{file} is also at {found[file.stem]}: give the folder of one copy of the corpus"
+                f"{file} is also at {found[name]}: give the folder of one copy of the corpus"
             )
-        found[file.stem] = file
+        found[name] = file
     if not found:
         raise UserError(f"no {what} below {folder}: is --{option} right?")
     return found
+
+
+def matched(
+    files: Mapping[str, Path], names: re.Pattern[str], corpus: str
+) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Files, and what their names tell.
+
+    Raises:
+        UserError: for a name that isn't the corpus's.
+    """
+    for file in files.values():
+        match = names.fullmatch(file.stem)
+        if not match:
+            raise UserError(f"{file}: not the name of a clip of {corpus}; move it elsewhere")
+        yield file, match
 
 
 def walk(folder: Path) -> Iterator[Path]:

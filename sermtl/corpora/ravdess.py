@@ -11,11 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import files_below
+from sermtl.corpora.files import files_below, matched
 from sermtl.corpora.folds import numbered_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
-from sermtl.errors import UserError
 
 # modality-channel-emotion-intensity-statement-repetition-actor
 NAME = re.compile(r"0[1-3]-0[12]-(0[1-8])-0[12]-(0[12])-0[12]-(0[1-9]|1\d|2[0-4])")
@@ -39,18 +38,15 @@ def load(labels: LabelInventory, datadir: Path, ravdess_root: str) -> Corpus:
     utterances = []
     counts: Counter[str] = Counter()
     song = 0
-    for name, file in files.items():
-        match = NAME.fullmatch(name)
-        if not match:
-            raise UserError(f"{file}: not the name of a clip of RAVDESS; move it elsewhere")
-        if not name.startswith(SPEECH):
+    for file, match in matched(files, NAME, "RAVDESS"):
+        if not file.stem.startswith(SPEECH):
             song += 1
             continue
         emotion, statement, actor = match.groups()
         counts[emotion] += 1
         utterances.append(
             Utterance(
-                id=f"ravdess{actor}-{name}",
+                id=f"ravdess{actor}-{file.stem}",
                 audio=str(file),
                 split=f"fold{(int(actor) - 1) % FOLDS + 1}",
                 emotion=labels.map(emotion),

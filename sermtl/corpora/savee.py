@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import AUDIO, walk
+from sermtl.corpora.files import files_below
 from sermtl.corpora.folds import rotating_folds
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
@@ -34,46 +34,38 @@ def load(labels: LabelInventory, datadir: Path, savee_root: str) -> Corpus:
         UserError: if a speaker has no clips, or one has a name that isn't SAVEE's or is there
             twice.
     """
+    what = " and ".join(f"{speaker}/*.wav or {speaker}_*.wav" for speaker in SPEAKERS)
+    files = files_below(savee_root, "savee_root", what, key=_clip)
     utterances = []
     counts: Counter[str] = Counter()
-    for speaker, clips in _files(savee_root).items():
-        for code, file in clips.items():
-            emotion = NAME.fullmatch(code)[1]
-            counts[emotion] += 1
-            utterances.append(
-                Utterance(
-                    id=f"savee{speaker}-{code}",
-                    audio=str(file),
-                    split=speaker,
-                    emotion=labels.map(emotion),
-                    gender="male",
-                    speaker=f"savee{speaker}",
-                )
+    for clip, file in files.items():
+        speaker, code = clip.split("_")
+        emotion = NAME.fullmatch(code)[1]
+        counts[emotion] += 1
+        utterances.append(
+            Utterance(
+                id=f"savee{speaker}-{code}",
+                audio=str(file),
+                split=speaker,
+                emotion=labels.map(emotion),
+                gender="male",
+                speaker=f"savee{speaker}",
+            )
+        )
+    for speaker in SPEAKERS:
+        if speaker not in {u.split for u in utterances}:
+            raise UserError(
+                f"no {speaker}/*.wav or {speaker}_*.wav below {savee_root}: is --savee_root right?"
             )
     notes = differences(counts, PUBLISHED, "emotion") + unmapped(labels, counts)
     return Corpus(utterances, rotating_folds(SPEAKERS, SPEAKERS), notes)
 
 
-def _files(root: str) -> dict[str, dict[str, Path]]:
-    """Each speaker's clips by code: in a folder of his, or with his name in front."""
-    clips: dict[str, dict[str, Path]] = {speaker: {} for speaker in SPEAKERS}
-    for file in sorted(walk(Path(root).resolve())):
-        if file.suffix.lower() not in AUDIO or file.name.startswith("._"):
-            continue
-        match = FLAT.fullmatch(file.stem)
-        speaker, code = match.groups() if match else (file.parent.name, file.stem)
-        elsewhere = file.parent.name in clips and file.parent.name != speaker
-        if speaker not in clips or elsewhere or not NAME.fullmatch(code):
-            raise UserError(f"{file}: not the name of a clip of SAVEE; move it elsewhere")
-        if code in clips[speaker]:
-            raise UserError(
-                f"{file} is also at {clips[speaker][code]}: give the folder of one copy of the "
-                "corpus"
-            )
-        clips[speaker][code] = file
-    for speaker, of in clips.items():
-        if not of:
-            raise UserError(
-                f"no {speaker}/*.wav or {speaker}_*.wav below {root}: is --savee_root right?"
-            )
-    return clips
+def _clip(file: Path) -> str:
+    """``DC_a01``, be the speaker in front of the name or the name of the folder."""
+    flat = FLAT.fullmatch(file.stem)
+    speaker, code = flat.groups() if flat else (file.parent.name, file.stem)
+    elsewhere = file.parent.name in SPEAKERS and file.parent.name != speaker
+    if speaker not in SPEAKERS or elsewhere or not NAME.fullmatch(code):
+        raise UserError(f"{file}: not the name of a clip of SAVEE; move it elsewhere")
+    return f"{speaker}_{code}"

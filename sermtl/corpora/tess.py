@@ -11,11 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 from sermtl.corpora.counts import differences, unmapped
-from sermtl.corpora.files import files_below
+from sermtl.corpora.files import files_below, matched
 from sermtl.corpora.folds import require_sets
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Split, Utterance
-from sermtl.errors import UserError
 
 SPEAKERS = ("OAF", "YAF")
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "ps", "sad")  # ps: pleasant surprise
@@ -37,7 +36,7 @@ def load(labels: LabelInventory, datadir: Path, tess_root: str) -> Corpus:
             speaker or a part of hers is missing.
     """
     files = files_below(tess_root, "tess_root", "OAF_*.wav and YAF_*.wav")
-    clips = {name: _parse(file) for name, file in files.items()}
+    clips = {match[0]: _parts(match) for _, match in matched(files, NAME, "TESS")}
     words = sorted({word for _, word, _ in clips.values()})
     held_out = set(words[HELD_OUT - 1 :: HELD_OUT])
     utterances = [
@@ -57,11 +56,8 @@ def load(labels: LabelInventory, datadir: Path, tess_root: str) -> Corpus:
     return Corpus(utterances, _folds({u.split for u in utterances}), notes)
 
 
-def _parse(file: Path) -> tuple[str, str, str]:
+def _parts(match: re.Match[str]) -> tuple[str, str, str]:
     """Speaker, word and emotion of a clip, from its name: those of folders vary."""
-    match = NAME.fullmatch(file.stem)
-    if not match:
-        raise UserError(f"{file}: not the name of a clip of TESS; move it elsewhere")
     speaker, word, emotion = match.groups()
     return MISNAMED.get(speaker, speaker), word, emotion
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from sermtl.data.labels import LabelInventory, load_labels
 from sermtl.data.other_recipes import find_recipes
 from sermtl.data.splits import resolve_splits
+from sermtl.errors import UserError
 from sermtl.inference import folder_name
 from sermtl.scoring.predictions import read_extra_labels
 from sermtl.scoring.tested import AnsweredSet, Place, places, read_tested
@@ -50,9 +51,20 @@ def inventory(args: argparse.Namespace) -> LabelInventory | None:
 
 
 def answers_of(args: argparse.Namespace, parts: list[Place]) -> dict[str, AnsweredSet]:
-    """The answers and their references."""
+    """The answers and their references.
+
+    Raises:
+        UserError: as `read_tested`, and if a column of the extra labels has none that is tested.
+    """
     extra = read_extra_labels(Path(args.extra_labels)) if args.extra_labels else {}
-    return read_tested(parts, args.dumpdir, inventory(args), extra)
+    sets = read_tested(parts, args.dumpdir, inventory(args), extra)
+    tested = {utt_id for of in sets.values() for part in of.parts for utt_id in part.ids}
+    for column, values in extra.items():
+        if not values.keys() & tested:
+            raise UserError(
+                f"{args.extra_labels}: column {column!r} has no label of any tested utterance"
+            )
+    return sets
 
 
 def results_folder(args: argparse.Namespace, expdir: Path) -> Path:
