@@ -248,7 +248,7 @@ class SERModel(AbsESPnetModel):
             self.loss_weights[task] * ranks * total / totals[task].clamp_min(1)
             for task, total in sums.items()
         )
-        stats = {"loss": loss.detach()}
+        stats = {"loss": loss.detach().clone()}  # ESPnet divides the loss itself by accum_grad
         for task, total in sums.items():
             stats[f"loss_{task}"] = ranks * total.detach() / totals[task]
         for task, logits in outputs.logits.items():

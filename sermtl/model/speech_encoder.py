@@ -8,6 +8,8 @@ layer is ever dropped.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,22 +60,19 @@ class SpeechEncoder(nn.Module, ABC):
         """State 0, ``(B, T, D)``, from ``(B, T, C)`` features and the ``(B, T)`` frame mask."""
 
     @abstractmethod
-    def run_layer(
-        self, index: int, hidden: Tensor, mask: Tensor | None, shared: object
-    ) -> tuple[Tensor, object]:
-        """One layer: its output, and what it shares with the next ones.
+    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        """One layer's output.
 
         Args:
             hidden: ``(B, T, D)``.
             mask: ``(B, T)`` frame mask; None when no frame is padding.
-            shared: what the layer before returned; None for the first.
         """
 
     def finish(self, hidden: Tensor) -> Tensor:
         """``last_hidden_state`` out of the last layer's output."""
         return hidden
 
-    def forward(self, speech: Tensor, lengths: Tensor) -> tuple[list[Tensor], Tensor]:
+    def forward(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """All hidden states.
 
         Args:
@@ -81,27 +80,30 @@ class SpeechEncoder(nn.Module, ABC):
             lengths: ``(B,)`` samples; the longest is N.
 
         Returns:
-            L+1 states ``(B, T, D)``, undefined on padded frames, and frame counts ``(B,)``.
+            ``(L+1, B, T, D)``, zero on padded frames, and frame counts ``(B,)``.
         """
-        features = self.extract(speech, lengths)
         frames = self.frame_lengths(lengths)
+        features = self.extract(speech, lengths)
         mask = frame_mask(frames, features.shape[1])
-        hidden = self.embed(features, mask)
-        keys = None if bool(mask.all()) else mask
-        states, shared = [], None
-        for index in range(len(self.layers)):
-            states.append(hidden)
-            if self._recomputes(index):
-                hidden, shared = checkpoint(
-                    self.run_layer, index, hidden, keys, shared, use_reentrant=False
-                )
-            else:
-                hidden, shared = self.run_layer(index, hidden, keys, shared)
-        return [*states, self.finish(hidden)], frames
+        return self.run_layers(self.embed(features, mask), frames), frames
 
-    def _recomputes(self, index: int) -> bool:
+    def run_layers(self, hidden: Tensor, frames: Tensor) -> Tensor:
+        """``(L+1, B, T, D)``, zero on padded frames, from state 0 and frame counts ``(B,)``."""
+        mask = frame_mask(frames, hidden.shape[1])
+        keys = None if bool(mask.all()) else mask
+        states = [hidden]
+        for index in range(len(self.layers)):
+            states.append(self.recomputed(index, self.run_layer, index, states[-1], keys))
+        states[-1] = self.finish(states[-1])
+        return torch.stack(states).masked_fill(~mask[:, :, None], 0.0)
+
+    def recomputed(self, layer: int, function: Callable[..., Tensor], *arguments: Any) -> Tensor:
+        """What ``function`` makes of ``arguments``; where asked for, it is called again in the
+        backward pass instead of keeping what lies between."""
         first = self.checkpoint_from
-        return first is not None and index >= first and self.training and torch.is_grad_enabled()
+        if first is None or layer < first or not (self.training and torch.is_grad_enabled()):
+            return function(*arguments)
+        return checkpoint(function, *arguments, use_reentrant=False)
 
 
 def attention_mask(mask: Tensor | None) -> Tensor | None:

@@ -15,6 +15,7 @@ from sermtl.model import ssl_checkpoint
 from sermtl.model.pooling import frame_mask
 from sermtl.model.silence import trim_silence
 from sermtl.model.wav2vec2_family import Wav2Vec2Family
+from sermtl.model.wavlm import WavLM
 from sermtl.model.whisper_encoder import WhisperSpeechEncoder
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class SSLFrontend(AbsFrontend):
         self.trim_db = trim_db
         self._configure_spec_augment(config, spec_augment, freeze)
 
-        family = WhisperSpeechEncoder if config.model_type == "whisper" else Wav2Vec2Family
+        families = {"wavlm": WavLM, "whisper": WhisperSpeechEncoder}
+        family = families.get(config.model_type, Wav2Vec2Family)
         random = init and not named
         try:
             # Random numbers that weights will replace take seconds in a large model.
@@ -192,10 +194,7 @@ class SSLFrontend(AbsFrontend):
         longest = self._check_lengths(speech, speech_lengths)
         with torch.autocast(speech.device.type, enabled=False):
             speech, speech_lengths = self._prepare(speech[:, :longest].float(), speech_lengths)
-        states, frames = self.encoder(speech, speech_lengths)
-        hidden_states = torch.stack(states)
-        padding = ~frame_mask(frames, hidden_states.shape[2])
-        return hidden_states.masked_fill(padding[None, :, :, None], 0.0), frames
+        return self.encoder(speech, speech_lengths)
 
     def train(self, mode: bool = True) -> SSLFrontend:
         """Train or eval mode; frozen parts stay in eval mode."""

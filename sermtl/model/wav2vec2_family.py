@@ -6,21 +6,19 @@ modules are used and whose results on single clips are the reference.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from sermtl.model.pooling import frame_mask
+from sermtl.model.feature_extractor import extract_features
+from sermtl.model.long_convolution import long_convolution
+from sermtl.model.precision import compute_dtype
 from sermtl.model.spec_augment import config_spans
 from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
-
-# transformers hands WavLM's attention a float bias with a boolean padding mask: right, but noisy.
-warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask and attn_mask")
 
 
 class Wav2Vec2Family(SpeechEncoder):
@@ -36,10 +34,9 @@ class Wav2Vec2Family(SpeechEncoder):
         from transformers import HubertModel, Wav2Vec2Model, WavLMModel
 
         classes = {"wavlm": WavLMModel, "hubert": HubertModel, "wav2vec2": Wav2Vec2Model}
-        model = classes[config.model_type](config)
-        if config.model_type != "wavlm":  # WavLM's gated bias is beyond transformers' sdpa
+        self.model = model = classes[config.model_type](config)
+        if config.model_type != "wavlm":
             model.set_attn_implementation("sdpa")
-        self.model = model
         self.spec_augment = spec_augment
         self.width = config.hidden_size
         self.prefixes = (f"{config.model_type}.", "")
@@ -67,19 +64,10 @@ class Wav2Vec2Family(SpeechEncoder):
         return self.model._get_feat_extract_output_lengths(lengths)
 
     def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
-        hidden = speech[:, None]
-        # Only the GroupNorm looks over the whole clip; the convolutions never reach beyond a
-        # frame's own samples, so what they make of the padding stays in padded frames.
-        for layer in self.model.feature_extractor.conv_layers:
-            norm = getattr(layer, "layer_norm", None)
-            if isinstance(norm, nn.GroupNorm):
-                hidden = layer.conv(hidden)
-                stride, kernel = layer.conv.stride[0], layer.conv.kernel_size[0]
-                frames = (lengths - kernel) // stride + 1
-                hidden = layer.activation(masked_group_norm(norm, hidden, frames))
-            else:
-                hidden = layer(hidden)
-        return hidden.transpose(1, 2)
+        layers = self.model.feature_extractor.conv_layers
+        dtype = compute_dtype(speech.device)
+        with torch.autocast(speech.device.type, enabled=False):
+            return extract_features(layers, speech, lengths.tolist(), dtype)
 
     def embed(self, features: Tensor, mask: Tensor) -> Tensor:
         encoder = self.model.encoder
@@ -94,14 +82,8 @@ class Wav2Vec2Family(SpeechEncoder):
             hidden = encoder.layer_norm(hidden)
         return encoder.dropout(hidden)
 
-    def run_layer(
-        self, index: int, hidden: Tensor, mask: Tensor | None, shared: object
-    ) -> tuple[Tensor, object]:
-        layer = self.layers[index]
-        if self.model.config.model_type == "wavlm":
-            # The first layer makes the relative position bias that all of them gate.
-            return layer(hidden, attention_mask=mask, position_bias=shared)
-        return layer(hidden, attention_mask=attention_mask(mask)), None
+    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        return self.layers[index](hidden, attention_mask=attention_mask(mask))
 
     def finish(self, hidden: Tensor) -> Tensor:
         if self.model.config.do_stable_layer_norm:
@@ -112,10 +94,12 @@ class Wav2Vec2Family(SpeechEncoder):
         """Positional convolution ``(B, T, D)`` that sees zeros beyond each clip's end."""
         positions = self.model.encoder.pos_conv_embed
         norm = getattr(positions, "batch_norm", None)  # some HuBERTs have one in front
-        if norm is None:
-            return positions(hidden)
-        hidden = norm(hidden.transpose(1, 2)).masked_fill(~mask[:, None], 0.0)
-        return positions.activation(positions.padding(positions.conv(hidden))).transpose(1, 2)
+        if norm is not None:
+            hidden = norm(hidden.transpose(1, 2)).masked_fill(~mask[:, None], 0.0).transpose(1, 2)
+        conv = positions.conv
+        with torch.autocast(hidden.device.type, enabled=False):
+            moved = long_convolution(hidden, conv.weight, conv.bias, conv.groups)
+        return positions.activation(moved).to(hidden.dtype)
 
     def train(self, mode: bool = True) -> Wav2Vec2Family:
         """Train or eval mode; a BatchNorm keeps its statistics, which batches would fill with
@@ -132,23 +116,3 @@ class Wav2Vec2Family(SpeechEncoder):
             embedding = self.model.masked_spec_embed.to(hidden.dtype)
             hidden = torch.where(time[..., None], embedding, hidden)
         return hidden if feature is None else hidden.masked_fill(feature[:, None], 0.0)
-
-
-def masked_group_norm(norm: nn.GroupNorm, hidden: Tensor, lengths: Tensor) -> Tensor:
-    """GroupNorm with one group per channel, its statistics over the true frames only.
-
-    Args:
-        norm: the module, as many groups as channels.
-        hidden: ``(B, C, T)``.
-        lengths: ``(B,)`` true frames.
-    """
-    mask = frame_mask(lengths, hidden.shape[2])[:, None]
-    if bool(mask.all()):
-        return norm(hidden)
-    count = lengths[:, None, None]
-    values = hidden.float()
-    mean = values.masked_fill(~mask, 0.0).sum(2, keepdim=True) / count
-    centred = values - mean
-    variance = centred.masked_fill(~mask, 0.0).square().sum(2, keepdim=True) / count
-    scaled = centred * torch.rsqrt(variance + norm.eps) * norm.weight[:, None] + norm.bias[:, None]
-    return scaled.to(hidden.dtype)

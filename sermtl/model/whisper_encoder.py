@@ -70,10 +70,8 @@ class WhisperSpeechEncoder(SpeechEncoder):
     def embed(self, features: Tensor, mask: Tensor) -> Tensor:
         return self.dropout(features + self.model.embed_positions.weight[: features.shape[1]])
 
-    def run_layer(
-        self, index: int, hidden: Tensor, mask: Tensor | None, shared: object
-    ) -> tuple[Tensor, object]:
-        return self.layers[index](hidden, attention_mask(mask)), None
+    def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
+        return self.layers[index](hidden, attention_mask(mask))
 
     def finish(self, hidden: Tensor) -> Tensor:
         return self.model.layer_norm(hidden)

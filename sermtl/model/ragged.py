@@ -1,0 +1,45 @@
+"""Clips of different lengths in one row of frames, without padding between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Ragged:
+    """Where the true frames of a padded batch lie in a row of N = Σ lengths frames.
+
+    Args:
+        lengths: true frames of each clip.
+        frames: T of the padded batch.
+        device: of the tensors to come.
+    """
+
+    def __init__(self, lengths: Sequence[int], frames: int, device: torch.device) -> None:
+        self.lengths, self.frames = list(lengths), frames
+        self.places: Tensor | None = None  # (N,) in the flattened batch; None without padding
+        if any(length != frames for length in lengths):
+            kept = torch.arange(frames) < torch.tensor(self.lengths)[:, None]
+            self.places = kept.flatten().nonzero()[:, 0].to(device)
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """``(B, T, *)`` to ``(N, *)``."""
+        flat = padded.flatten(0, 1)
+        return flat if self.places is None else flat.index_select(0, self.places)
+
+    def unpack(self, packed: Tensor, dim: int = 0) -> Tensor:
+        """``(N, *)`` to ``(B, T, *)``, zero on padded frames; N may be at another ``dim``."""
+        rows = len(self.lengths), self.frames
+        if self.places is not None:
+            shape = (*packed.shape[:dim], rows[0] * rows[1], *packed.shape[dim + 1 :])
+            packed = packed.new_zeros(shape).index_copy(dim, self.places, packed)
+        return packed.unflatten(dim, rows)
+
+    def clips(self) -> Iterator[tuple[int, int]]:
+        """Each clip's first frame in the row, and the one after its last."""
+        first = 0
+        for length in self.lengths:
+            yield first, first + length
+            first += length
