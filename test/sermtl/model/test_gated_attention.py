@@ -1,0 +1,122 @@
+"""Both implementations against the formula, written out for one query at a time."""
+
+import pytest
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from sermtl.model import clip_attention, gated_attention
+from sermtl.model.clip_attention import ClipAttention
+from sermtl.model.gated_attention import fused_attention
+from sermtl.model.ragged import Ragged
+
+LENGTHS = [7, 5, 9, 1]
+FRAMES, HEADS, SIZE = max(LENGTHS), 2, 4
+
+
+def inputs():
+    torch.manual_seed(0)
+    count = sum(LENGTHS)
+    shapes = [(count, HEADS, SIZE)] * 3 + [(count, HEADS), (HEADS, 2 * FRAMES - 1)]
+    return [torch.randn(shape, dtype=torch.double, requires_grad=True) for shape in shapes]
+
+
+def plain_loop(query, key, value, gate, table):
+    outputs, first = [], 0
+    for length in LENGTHS:
+        for i in range(length):
+            at = first + i
+            for head in range(HEADS):
+                scores = [
+                    query[at, head] @ key[first + j, head] / SIZE**0.5
+                    + gate[at, head] * table[head, FRAMES - 1 + j - i]
+                    for j in range(length)
+                ]
+                weights = torch.stack(scores).softmax(0)
+                outputs.append(weights @ value[first : first + length, head])
+        first += length
+    return torch.stack(outputs).view(-1, HEADS, SIZE)
+
+
+@pytest.fixture(params=["whole", "pieces"])
+def ragged(request, monkeypatch):
+    """Clips taken whole, and in pieces of two or three queries."""
+    if request.param == "pieces":
+        monkeypatch.setattr(clip_attention, "SCORES", 2 * 3 * HEADS * FRAMES // 2)
+        monkeypatch.setattr(gated_attention, "MASK", 2 * len(LENGTHS) * HEADS * FRAMES)
+    return Ragged(LENGTHS, FRAMES, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("attention", [ClipAttention.apply, fused_attention])
+def test_values_and_gradients(attention, ragged):
+    tensors = inputs()
+    expected, actual = plain_loop(*tensors), attention(*tensors, ragged, 0.0)
+    torch.testing.assert_close(actual, expected, atol=1e-12, rtol=0)
+    for ours, theirs in zip(
+        torch.autograd.grad(actual.sin().sum(), tensors),
+        torch.autograd.grad(expected.sin().sum(), tensors),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)  # the table's are in fp32
+
+
+def test_the_backward_pass_draws_the_same_dropout(ragged):
+    tensors = inputs()
+
+    def attend(*tensors):
+        torch.manual_seed(1)
+        return ClipAttention.apply(*tensors, ragged, 0.4)
+
+    assert not torch.allclose(attend(*tensors), plain_loop(*tensors))
+    assert torch.autograd.gradcheck(attend, tensors, atol=1e-5, rtol=1e-3)
+
+
+def test_dropout_keeps_the_mean(ragged):
+    tensors = [tensor.detach() for tensor in inputs()]
+    torch.manual_seed(0)
+    draws = torch.stack([ClipAttention.apply(*tensors, ragged, 0.4) for _ in range(4000)])
+    error = draws.std(0) / len(draws) ** 0.5
+    difference = draws.mean(0) - plain_loop(*tensors)
+    assert (difference.abs() <= 5 * error + 1e-9).all()
+
+
+def test_no_matrix_is_kept():
+    """What autograd holds on to grows with the frames, not with their square."""
+
+    def kept(frames):
+        ragged = Ragged([frames], frames, torch.device("cpu"))
+        tensors = [torch.randn(frames, 4, 8, requires_grad=True) for _ in range(3)]
+        tensors.append(torch.rand(frames, 4, requires_grad=True))
+        tensors.append(torch.randn(4, 2 * frames - 1, requires_grad=True))
+        sizes = {}
+
+        def pack(tensor):
+            sizes[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            ClipAttention.apply(*tensors, ragged, 0.1)
+        return sum(sizes.values())
+
+    assert 0 < kept(400) < 2.2 * kept(200)
+
+
+def test_a_mask_is_forgotten_and_computed_again(monkeypatch):
+    tensors = inputs()
+    for tensor in tensors[3:]:  # else torch's fused attention for CPUs steps aside
+        tensor.requires_grad_(False)
+    masks = []
+    addcmul = torch.addcmul
+
+    def watched(*arguments):
+        mask = addcmul(*arguments)
+        masks.append(StorageWeakRef(mask.untyped_storage()))
+        return mask
+
+    monkeypatch.setattr(torch, "addcmul", watched)
+    attended = fused_attention(*tensors, Ragged(LENGTHS, FRAMES, torch.device("cpu")), 0.0)
+    assert [mask.expired() for mask in masks] == [True]
+    ours = torch.autograd.grad(attended.sin().sum(), tensors[:3])
+    assert len(masks) == 2
+    theirs = torch.autograd.grad(plain_loop(*tensors).sin().sum(), tensors[:3])
+    for gradient, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)

@@ -1,0 +1,74 @@
+"""The fast encoder at full size against transformers' forward, clip by clip."""
+
+import pytest
+import torch
+import transformers
+
+from sermtl.model.ssl_frontend import SSLFrontend
+
+SIZES = {
+    "base": {},
+    "large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+        "feat_extract_norm": "layer",
+        "do_stable_layer_norm": True,
+    },
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_state_of_the_real_configurations(size):
+    torch.manual_seed(0)
+    config = {"model_type": "wavlm", **SIZES[size]}
+    frontend = SSLFrontend(config, normalize=False).eval()
+    with torch.no_grad():  # new modules have a bias of nothing and gates of nearly nothing
+        for name, parameter in frontend.named_parameters():
+            if "rel_attn_embed" in name or "gru_rel_pos" in name:
+                parameter.normal_()
+    lengths = torch.tensor([24000, 9000, 33333])
+    speech = torch.randn(3, 33333)
+    reference = transformers.WavLMModel(frontend.encoder.model.config).eval()
+    reference.load_state_dict(frontend.encoder.model.state_dict())
+    with torch.inference_mode():
+        states, frames = frontend.encode(speech, lengths)
+        for clip, length in enumerate(lengths):
+            output = reference(speech[clip : clip + 1, :length], output_hidden_states=True)
+            expected = torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
+            difference = (states[:, clip, : frames[clip]] - expected).abs().amax((1, 2))
+            assert difference.max() < 1e-4, difference
+            assert (states[:, clip, frames[clip] :] == 0).all()
+    frontend.encoder.model.load_state_dict(reference.state_dict())
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_gradients_equal_transformers(checkpointing):
+    torch.manual_seed(0)
+    config = {"model_type": "wavlm", **SIZES["large"]}
+    config |= {"hidden_size": 48, "num_attention_heads": 4, "intermediate_size": 64}
+    config |= {"conv_dim": [16] * 7, "num_hidden_layers": 3, "num_conv_pos_embeddings": 16}
+    config |= {"num_conv_pos_embedding_groups": 4}
+    dropout = ("hidden", "attention", "activation", "feat_proj")
+    config |= {f"{name}_dropout": 0.0 for name in dropout}
+    frontend = SSLFrontend(config, normalize=False, gradient_checkpointing=checkpointing).train()
+    model = frontend.encoder.model
+    lengths = torch.tensor([9000, 4000])
+    speech = torch.randn(2, 9000)
+    states, frames = frontend.encode(speech, lengths)
+    directions = torch.randn_like(states)
+    (states * directions).sum().backward()
+    ours = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+    model.zero_grad()
+    total = 0.0
+    for clip, length in enumerate(lengths):
+        output = model(speech[clip : clip + 1, :length], output_hidden_states=True)
+        expected = torch.cat([*output.hidden_states[:-1], output.last_hidden_state])
+        total = total + (expected * directions[:, clip, : frames[clip]]).sum()
+    total.backward()
+    theirs = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    assert ours.keys() == theirs.keys()
+    for name, gradient in theirs.items():
+        torch.testing.assert_close(ours[name], gradient, atol=2e-4, rtol=2e-3, msg=name)
