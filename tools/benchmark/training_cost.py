@@ -1,16 +1,16 @@
 """What training costs: arithmetic and memory per second of audio, and the hours that follow.
 
 Builds the paper's system (or another configuration) with random weights of WavLM-large's shape, so
-that nothing is downloaded; runs whole training steps on clips of one length; counts their
-floating-point operations with torch's own counter and the bytes that are kept for the backward
-pass; and times them beside the bare encoder's forward pass. Hours on a card are those operations
-divided by its peak times the share of the peak that is reached. That share is an assumption, and
-printed as one. For re-transcription the encoder of Whisper large-v3 is counted; its decoder, which
-waits for memory rather than arithmetic, is not.
+that nothing is downloaded; counts the operations that its linear layers, attention and convolutions
+need, and the bytes that are kept for the backward pass; and times whole training steps on clips of
+one length beside the bare encoder's forward pass. Hours on a card are those operations divided by
+its peak times the share of the peak that is reached. That share is an assumption, and printed as
+one. For re-transcription the encoder of Whisper large-v3 is counted; its decoder, which waits for
+memory rather than arithmetic, is not.
 
     . tools/path.sh
-    python tools/benchmark/training_cost.py [--device cuda] [--clips 16] \\
-        [--train_config conf/ablation/ser_only.yaml] [--train_args "--model_conf dtype=bfloat16"]
+    python tools/benchmark/training_cost.py [--device cuda] [--clips 16] [--layers 24] \\
+        [--dtype bfloat16] [--train_config conf/ablation/ser_only.yaml] [--train_args "..."]
 """
 
 from __future__ import annotations
@@ -19,27 +19,15 @@ import argparse
 import time
 from collections.abc import Callable
 
+import paper_system
 import torch
 import whisper
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from sermtl.data import SAMPLE_RATE
 from sermtl.errors import run_main
-from sermtl.model.build import build_model
 from sermtl.model.ser_model import SERModel
-from sermtl.training.conf import resolve
 
-WAVLM_LARGE = {  # of its config.json, what differs from transformers' defaults
-    "model_type": "wavlm",
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
-    "normalize": True,
-}
 # Published: the paper's sets and epochs, and the mean length of release 1.12 (207,136 speaking
 # turns, 324 h 23 min, by its readme).
 TRAINED, VALIDATED, TESTED, EPOCHS = 66_992, 25_258, 3_200, 60
@@ -49,7 +37,6 @@ A100 = {"float32": 19.5e12, "bfloat16": 312e12}  # peak in FLOP/s by its data sh
 # Assumed shares of the peak, at worst and at best. On eight cards each has two of a batch's 16
 # clips, and waits for the others.
 SHARES = {"float32": {1: (0.5, 0.8), 8: (0.2, 0.4)}, "bfloat16": {1: (0.2, 0.4), 8: (0.08, 0.16)}}
-SPEAKERS, TOKENS, WORDS = 1500, 500, 20
 
 
 def main() -> None:
@@ -59,21 +46,21 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=2, help="in a batch")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each clip")
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=24, help="of the encoder")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--train_config", nargs="*", default=[])
     parser.add_argument("--train_args", default="")
     args = parser.parse_args()
 
-    conf = resolve(["conf/train.yaml", *args.train_config], args.train_args)
-    conf["frontend_conf"]["model"] = WAVLM_LARGE
-    model = _model(conf).train().to(args.device)
-    batch = _batch(args.clips, round(args.seconds * SAMPLE_RATE), args.device)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-5)
+    model = paper_system.build(
+        args.layers, args.dtype, configs=args.train_config, arguments=args.train_args
+    )
+    model = model.train().to(args.device)
+    batch = paper_system.batch([args.seconds] * args.clips, args.device)
+    adam = paper_system.optimizer(model, fused=True)
 
     def step() -> None:
-        loss, _, _ = model(**batch)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        paper_system.step(model, adam, batch)
 
     def encode() -> None:
         with torch.inference_mode():
@@ -84,11 +71,19 @@ def main() -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     print(f"{weights:,} parameters, {trained:,} of them trained; {model.dtype}")
     print(f"weights, gradients and Adam's moments: {(4 * weights + 12 * trained) / 1e9:.1f} GB")
-    kept = _kept_bytes(model, batch) / audio
-    print(f"kept for the backward pass: {kept / 1e6:.0f} MB per second of audio")
-    with FlopCounterMode(display=False) as counter:
-        step()
-    operations = counter.get_total_flops() / audio
+    alone, together = (
+        _kept_bytes(model, paper_system.batch([args.seconds] * clips, args.device))
+        for clips in (1, 2)
+    )
+    kept, always = (together - alone) / args.seconds, 2 * alone - together
+    print(
+        f"kept for the backward pass: {kept / 1e6:.0f} MB per second of audio, and "
+        f"{always / 1e9:.1f} GB whatever the batch"
+    )
+    operations, forward = (
+        paper_system.operations(model, args.seconds, training) / args.seconds
+        for training in (True, False)
+    )
     print(f"one training step: {operations / 1e9:.0f} GFLOP per second of audio")
     taken, alone = (_seconds(of, args.steps, args.device) for of in (step, encode))
     print(
@@ -96,9 +91,6 @@ def main() -> None:
         f"{operations * audio / taken / 1e12:.2f} TFLOP/s; a step takes {taken / alone:.1f} times "
         "the encoder's forward pass (the baseline)"
     )
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(**batch)
-    forward = counter.get_total_flops() / audio
     total = EPOCHS * SECONDS * (TRAINED * operations + VALIDATED * forward)
     print(
         f"{EPOCHS} epochs of {TRAINED:,} clips to train on and {VALIDATED:,} to validate on, "
@@ -129,33 +121,6 @@ def _whisper_window() -> int:
         )
         encoder(torch.empty(1, dims.n_mels, 2 * dims.n_audio_ctx))
     return counter.get_total_flops()
-
-
-def _model(conf: dict) -> SERModel:
-    emotions = list("AHSUFDCN")
-    labels = {
-        "emotions": emotions,
-        "genders": ["female", "male"],
-        "speakers": [str(i) for i in range(SPEAKERS)],
-        "counts": {"emotion": dict.fromkeys(emotions, 100)},
-        "tasks": dict.fromkeys(("emotion", "gender", "speaker", "asr"), 1),
-    }
-    tokens = [str(i) for i in range(TOKENS)]
-    return build_model({**conf, "labels": labels, "token_list": tokens})
-
-
-def _batch(clips: int, samples: int, device: str) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
-    batch = {
-        "speech": torch.randn(clips, samples),
-        "speech_lengths": torch.full((clips,), samples),
-        "emotion": torch.arange(clips) % 8,
-        "gender": torch.arange(clips) % 2,
-        "speaker": torch.arange(clips),
-        "text": torch.randint(2, TOKENS, (clips, WORDS)),
-        "text_lengths": torch.full((clips,), WORDS),
-    }
-    return {name: value.to(device) for name, value in batch.items()}
 
 
 def _kept_bytes(model: SERModel, batch: dict[str, torch.Tensor]) -> int:
