@@ -17,6 +17,7 @@ from sermtl.errors import UserError
 from sermtl.inference import batches
 from sermtl.model.build import load_trained
 from sermtl.model.ctc import greedy_tokens
+from sermtl.model.precision import precision
 from sermtl.model.ser_model import SERModel
 from sermtl.packing import CONFIG, WEIGHTS, unpacked
 from sermtl.training import FINAL_WEIGHTS
@@ -54,7 +55,11 @@ class EmotionRecognizer:
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path, device: str = "cpu", weights: str = FINAL_WEIGHTS
+        cls,
+        source: str | Path,
+        device: str = "cpu",
+        weights: str = FINAL_WEIGHTS,
+        dtype: str = "float32",
     ) -> EmotionRecognizer:
         """Load an experiment, or a packed model.
 
@@ -63,9 +68,11 @@ class EmotionRecognizer:
                 folder or archive (stage 8), or its name on the Hugging Face hub.
             device: ``cpu``, ``cuda``, ``cuda:1`` …
             weights: which of an experiment's weights.
+            dtype: ``float32``, whatever the model was trained in, or ``bfloat16``, faster where the
+                hardware has it; probabilities then differ by some thousandths.
 
         Raises:
-            UserError: if there is no trained model.
+            UserError: if there is no trained model, or no such device or type.
         """
         with unpacked(source) as folder:
             if (folder / CONFIG).exists():
@@ -73,6 +80,7 @@ class EmotionRecognizer:
             else:
                 model, config = load_trained(folder / "config.yaml", folder / weights)
             tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
+        model.dtype = precision(dtype)
         try:
             return cls(model.to(device), tokenizer)
         except (RuntimeError, AssertionError) as error:

@@ -1,8 +1,23 @@
-"""The type that autocast asks for, where it is done by hand."""
+"""Which floating-point type to compute in."""
 
 from __future__ import annotations
 
 import torch
+
+from sermtl.errors import UserError
+
+NAMES = ("float32", "bfloat16")
+
+
+def precision(name: str) -> torch.dtype:
+    """The type of this name.
+
+    Raises:
+        UserError: for others than fp32 and bf16. (In fp16, gradients would need to be scaled.)
+    """
+    if name not in NAMES:
+        raise UserError(f"dtype: {name!r} is none of {', '.join(NAMES)}")
+    return getattr(torch, name)
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

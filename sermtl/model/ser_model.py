@@ -18,6 +18,7 @@ from sermtl.model.co_attention import CoAttention
 from sermtl.model.distributed import sum_over_ranks, world_size
 from sermtl.model.layer_mixing import LayerMixing
 from sermtl.model.pooling import AttentiveStatisticsPooling
+from sermtl.model.precision import precision
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.model.swfc import SWFCLoss
 
@@ -108,7 +109,7 @@ class SERModel(AbsESPnetModel):
         self.loss_weights |= dict.fromkeys(self.tasks, alpha)
         self.label_smoothing = label_smoothing
         self.standardize_pooled = standardize_pooled
-        self.dtype = getattr(torch, dtype)
+        self.dtype = precision(dtype)
         self.extract_feats_in_collect_stats = extract_feats_in_collect_stats
 
         self.frontend = frontend

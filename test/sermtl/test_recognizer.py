@@ -12,13 +12,14 @@ import kaldiio
 import numpy as np
 import pytest
 import soundfile
+import torch
 from tiny_corpus import arguments, write
 
 from sermtl import EmotionRecognizer, UserError
 from sermtl.bin import infer_shard
 from sermtl.cli import main as cli
 from sermtl.data.datadir import read_column, write_column
-from sermtl.inference import batches, merge
+from sermtl.inference import batches, merge, part_files
 from sermtl.packing import pack
 from sermtl.training.task import SERTask
 
@@ -102,6 +103,16 @@ def test_audio_without_numbers_is_refused(recognizer):
         recognizer((samples, 16000))
 
 
+def test_computing_in_another_type(trained, recognizer, clips):
+    half = EmotionRecognizer.from_pretrained(trained, dtype="bfloat16")
+    assert half.model.dtype == torch.bfloat16
+    exact, near = recognizer(clips[0]), half(clips[0])
+    assert near.scores != exact.scores
+    assert near.scores == pytest.approx(exact.scores, abs=0.05)
+    with pytest.raises(UserError, match="'float16' is none of float32, bfloat16"):
+        EmotionRecognizer.from_pretrained(trained, dtype="float16")
+
+
 @pytest.mark.parametrize("device", ["cuda:99", "nonsense"])
 def test_a_device_that_is_not_there_is_named(trained, device):
     with pytest.raises(UserError, match=device):
@@ -140,7 +151,8 @@ def test_sharding_changes_nothing(trained, data, tmp_path):
 
 
 def test_a_missing_shard_is_no_result(tmp_path):
-    (tmp_path / "part.1.json").write_text(json.dumps({"rows": [], "embeddings": {}}))
+    for file in part_files(tmp_path, 1):
+        file.touch()
     with pytest.raises(UserError, match="no prediction"):
         merge(tmp_path, 1, ["u1"])
 
