@@ -1,5 +1,7 @@
 """The fast encoder at full size against transformers' forward, clip by clip."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import transformers
@@ -72,3 +74,25 @@ def test_gradients_equal_transformers(checkpointing):
     assert ours.keys() == theirs.keys()
     for name, gradient in theirs.items():
         torch.testing.assert_close(ours[name], gradient, atol=2e-4, rtol=2e-3, msg=name)
+
+
+def test_nothing_stays_on_the_cpu(monkeypatch):
+    """The path of GPUs on the device "meta", which has shapes and no numbers: it refuses to mix."""
+    config = {"model_type": "wavlm", "num_hidden_layers": 1}
+    encoder = SSLFrontend(config, normalize=False).encoder.to("meta").train()
+    lengths = {"samples": [9000, 4000], "frames": [27, 12]}
+    known = iter(lengths.values())
+    tolist = torch.Tensor.tolist
+    monkeypatch.setattr(
+        torch.Tensor, "tolist", lambda x: next(known) if x.device.type == "meta" else tolist(x)
+    )
+    # This device has neither autocast nor addresses to tell tensors by.
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
+    monkeypatch.setattr(torch.autograd.graph, "saved_tensors_hooks", lambda *_: nullcontext())
+    speech = torch.empty(2, 9000, device="meta")
+    states, frames = encoder(speech, torch.empty(2, dtype=torch.long, device="meta"))
+    assert states.shape == (2, 2, 27, 768)
+    assert {states.device.type, frames.device.type} == {"meta"}
+    states.sum().backward()
+    assert all(p.grad is not None for p in encoder.parameters() if p.requires_grad)
