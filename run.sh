@@ -29,6 +29,7 @@ ablations=false      # the proposed system and its ablations one after the other
 # Machines
 ngpu=                # GPUs per node (default: 1 if there is one)
 num_nodes=1          # nodes for training
+dist_timeout=        # seconds that a process of a training waits for another (default: 600)
 nj=$(nproc)          # parallel jobs of data preparation and transcription
 inference_nj=$((nj < 8 ? nj : 8)) # parallel jobs of inference, each with the model in memory
 gpu_inference=false  # give each inference job a GPU
@@ -181,7 +182,8 @@ if begin 5 "$skip_train" "training"; then
         --valid_set "$valid_set" --speed_perturb_factors "$speed_perturb_factors" \
         --fold "$fold" --train_args="$train_args" \
         --ssl_model "$ssl_model" --configs "${configs[@]}" ${overlays[@]+"${overlays[@]}"} \
-        --ngpu "$ngpu" --num_nodes "$num_nodes" --cmd "$cmd" --force "$force"
+        --ngpu "$ngpu" --num_nodes "$num_nodes" ${dist_timeout:+--dist_timeout "$dist_timeout"} \
+        --cmd "$cmd" --force "$force"
 fi
 
 if begin 6 "$skip_eval" "inference"; then

@@ -1,4 +1,4 @@
-"""Options of a configuration that go to a constructor: errors that name them."""
+"""Options of a configuration: errors that name them, and what several of them may be."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from typeguard import TypeCheckError
 
 from sermtl.errors import UserError
+
+DTYPES = ("float32", "bfloat16")  # that models compute in; fp16 would need its gradients scaled
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--ssl_model", default="", help="encoder in place of the configuration's")
     parser.add_argument("--ngpu", type=int, default=0)
     parser.add_argument("--num_nodes", type=int, default=1)
+    parser.add_argument("--dist_timeout", type=int, help="in place of the configuration's")
     parser.add_argument("--cmd", default="utils/run.pl")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{experiment.folder}: already trained")
             continue
         print(f"training {name or args.expdir.name}; details in {experiment.folder}/train.log")
-        experiment.train(Launcher(args.cmd, args.ngpu, args.num_nodes))
+        experiment.train(Launcher(args.cmd, args.ngpu, args.num_nodes, args.dist_timeout))
 
 
 if __name__ == "__main__":

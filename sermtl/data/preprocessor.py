@@ -1,4 +1,9 @@
-"""From what the data files hold to what the model takes."""
+"""From what the data files hold to what the model takes.
+
+Workers prepare batches (`SERPreprocessor`, `collate`) and the training process finishes them
+(`finish`). What lies between is kept small: each batch gets new shared memory, and to map that
+costs more than all the rest.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import numpy as np
 import torch
 from typeguard import typechecked
 
+from sermtl.data.audio import FULL_SCALE
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.labels import NO_CLASS
 from sermtl.data.tokens import Tokenizer
@@ -19,7 +25,7 @@ PAD_TOKEN = -1
 
 
 class SERPreprocessor:
-    """Turns labels into class numbers, text into tokens and samples into floats.
+    """Turns labels into class numbers and text into tokens, and changes samples.
 
     Args:
         inventories: the classes of ``emotion``, ``gender`` and ``speaker``. A label that is
@@ -47,15 +53,16 @@ class SERPreprocessor:
         self.epoch = 0  # set before each epoch, so that augmentation differs between them
 
     def __call__(self, utt_id: str, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """One utterance: ``speech`` float32, class numbers and ``text`` ``(U,)`` token ids.
+        """One utterance: ``speech``, class numbers and ``text`` ``(U,)`` token ids.
 
-        Speech is ``(N,)`` samples, or hidden states ``(T, L+1, D)`` computed before.
+        Speech is ``(N,)`` samples, or hidden states ``(T, L+1, D)`` computed before; as stored
+        (int16 or float16), or float32 where it is augmented.
         """
-        speech = np.asarray(data["speech"])
-        if speech.dtype.kind == "i":
-            speech = speech / np.float32(np.iinfo(speech.dtype).max + 1)
-        speech = speech.astype(np.float32)
+        speech = data["speech"]
         if self.augmentation is not None:
+            if speech.dtype.kind == "i":
+                speech = speech / np.float32(np.iinfo(speech.dtype).max + 1)
+            speech = speech.astype(np.float32)
             # Seeded by the utterance, so neither workers nor ranks change what it becomes.
             key = [self.seed, self.epoch, zlib.crc32(utt_id.encode())]
             speech = self.augmentation(speech, np.random.default_rng(key))
@@ -70,21 +77,47 @@ class SERPreprocessor:
 
 def collate(
     samples: Collection[tuple[str, Mapping[str, np.ndarray]]],
-) -> tuple[list[str], dict[str, torch.Tensor]]:
+) -> tuple[list[str], dict[str, torch.Tensor | np.ndarray]]:
     """Pad samples to a batch: sequences get ``<name>_lengths``, class numbers become ``(B,)``.
 
-    Speech is padded with zeros, text with -1.
+    Speech is a tensor, padded with zeros. All else is numpy, text padded with -1: to hand over a
+    tensor's shared memory takes a worker longer than to read a clip.
     """
     ids = [utt_id for utt_id, _ in samples]
     rows = [sample for _, sample in samples]
-    batch: dict[str, torch.Tensor] = {}
+    batch: dict[str, torch.Tensor | np.ndarray] = {}
     for name in rows[0]:
-        values = [torch.from_numpy(np.asarray(row[name])) for row in rows]
-        if values[0].dim() == 0:
-            batch[name] = torch.stack(values)
+        values = [row[name] for row in rows]
+        if values[0].ndim == 0:
+            batch[name] = np.stack(values)
             continue
-        batch[name] = torch.nn.utils.rnn.pad_sequence(
-            values, batch_first=True, padding_value=PAD_TOKEN if name == "text" else 0.0
-        )
-        batch[f"{name}_lengths"] = torch.tensor([len(value) for value in values])
+        padded = _padded(values, PAD_TOKEN if name == "text" else 0)
+        batch[name] = torch.from_numpy(padded) if name == "speech" else padded
+        batch[f"{name}_lengths"] = np.array([len(value) for value in values])
     return ids, batch
+
+
+def _padded(values: Sequence[np.ndarray], padding: int) -> np.ndarray:
+    """Arrays ``(N_b, ...)`` as one, ``(B, N, ...)``."""
+    shape = (len(values), max(map(len, values)), *values[0].shape[1:])
+    result = np.empty(shape, values[0].dtype)
+    for row, value in zip(result, values, strict=True):
+        row[: len(value)], row[len(value) :] = value, padding
+    return result
+
+
+def finish(batch: Mapping[str, torch.Tensor | np.ndarray], device: str) -> dict[str, torch.Tensor]:
+    """Everything as tensors, and speech as float32, on the device.
+
+    Args:
+        batch: from `collate`.
+        device: ``cpu`` or ``cuda``.
+    """
+    tensors = {
+        name: torch.as_tensor(value).to(device, non_blocking=True) for name, value in batch.items()
+    }
+    speech = tensors["speech"]
+    tensors["speech"] = speech.float()
+    if speech.dtype == torch.int16:
+        tensors["speech"] /= FULL_SCALE
+    return tensors

@@ -5,18 +5,17 @@ from __future__ import annotations
 import torch
 
 from sermtl.errors import UserError
-
-NAMES = ("float32", "bfloat16")
+from sermtl.options import DTYPES
 
 
 def precision(name: str) -> torch.dtype:
     """The type of this name.
 
     Raises:
-        UserError: for others than fp32 and bf16. (In fp16, gradients would need to be scaled.)
+        UserError: if it is none of `DTYPES`.
     """
-    if name not in NAMES:
-        raise UserError(f"dtype: {name!r} is none of {', '.join(NAMES)}")
+    if name not in DTYPES:
+        raise UserError(f"dtype: {name!r} is none of {', '.join(DTYPES)}")
     return getattr(torch, name)
 
 

@@ -21,7 +21,7 @@ from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
 from sermtl.training import CHECKPOINT, FINAL_WEIGHTS
 from sermtl.training import conf as confs
-from sermtl.training.log import Follower, tail
+from sermtl.training.log import Follower, tail, verdict
 
 DATA_FILES = {  # file of a data dir: name and type of ESPnet's dataset
     "wav.scp": "speech,kaldi_ark",
@@ -30,6 +30,7 @@ DATA_FILES = {  # file of a data dir: name and type of ESPnet's dataset
     "utt2spk": "speaker,text",
     "text": "text,text",
 }
+MEETING = ".dist_init_"  # begin of the file through which several nodes' processes meet
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Launcher:
     cmd: str  # utils/run.pl or utils/slurm.pl, with options
     ngpu: int  # per node
     num_nodes: int
+    dist_timeout: int | None = None  # in place of the configuration's
 
 
 class Experiment:
@@ -118,7 +120,7 @@ class Experiment:
         """Train, or go on training, to the end.
 
         Raises:
-            UserError: if the job fails; the tail of its log is in the message.
+            UserError: if the job fails; what its log tells is in the message.
         """
         if jobs.is_local(launcher.cmd) and launcher.num_nodes > 1:
             raise UserError(
@@ -146,17 +148,21 @@ class Experiment:
             *("--log", str(log)),
             *("--ngpu", str(launcher.ngpu)),
             *("--num_nodes", str(launcher.num_nodes)),
-            *("--init_file_prefix", str(self.folder / ".dist_init_")),
+            *("--init_file_prefix", str(self.folder / MEETING)),
             "--",
             *(sys.executable, "-m", "sermtl.bin.ser_train"),
             *self._arguments(),
         ]
+        if launcher.dist_timeout is not None:
+            command += ["--dist_timeout", str(launcher.dist_timeout)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         with Follower(log), jobs.started(command, **pipes) as process:
             output, _ = process.communicate()
+        for meeting in self.folder.glob(f"{MEETING}*"):  # left by processes that didn't part
+            meeting.unlink()
         if process.returncode:
-            end = tail(log) or output.decode(errors="replace")
-            raise UserError(f"training failed; the end of {log}:\n{end}")
+            told = verdict(output.decode(errors="replace"))
+            raise UserError(f"training failed: {told}\n{tail(log)}".rstrip())
 
     def _cache(self, launcher: Launcher) -> None:
         """Compute the hidden states that aren't there, and list those of this run's sets."""

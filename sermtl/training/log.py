@@ -53,9 +53,21 @@ class Follower:
 
 
 def tail(log: Path) -> str:
-    """What a log ends with: the user's error, where it tells one; empty if there is no log."""
+    """The error that a log tells, or else its last lines; empty if there is no log.
+
+    Of several errors the first: where several processes write, the others follow from it.
+    """
     if not log.exists():
         return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     told = [line for line in lines if re.match(r"(\S+\.py: )?error: ", line)]
-    return "\n".join(told[-1:] or [line[:WIDTH] for line in lines])
+    return "\n".join(told[:1] or [line[:WIDTH] for line in lines[-TAIL:]])
+
+
+def verdict(output: str) -> str:
+    """What became of a job, from the output of its launcher; all of that if there is no word of it.
+
+    Of a job that Slurm refused, or ended, its log may tell nothing.
+    """
+    told = re.findall(r"^(?:\w+\.pl: (?:job failed|error: )|sbatch: ).*", output, re.MULTILINE)
+    return "\n".join(told) or output

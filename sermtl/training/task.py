@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping
+import multiprocessing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,13 +15,15 @@ import torch
 from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
+from torch.utils.data import DataLoader
 
 from sermtl.compat import AbsTask, IteratorOptions, optim_classes, scheduler_classes
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
 from sermtl.data.datadir import read_column
-from sermtl.data.preprocessor import SERPreprocessor, collate
+from sermtl.data.dataset import Utterances
+from sermtl.data.preprocessor import SERPreprocessor, collate, finish
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
 from sermtl.jobs import device
@@ -28,12 +32,27 @@ from sermtl.model.distributed import world_size
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.options import options_of
+from sermtl.training import processes
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.trainer import SERTrainer
 
 scheduler_classes["warmupcosine"] = WarmupCosine  # beside ESPnet's own
 
 DATA_NAMES = ("speech", "emotion", "gender", "speaker", "text")
+
+
+class Batches:
+    """An epoch's batches, finished on the device as they are taken."""
+
+    def __init__(self, loader: DataLoader, device: str) -> None:
+        self.loader, self.device = loader, device
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[tuple[list[str], dict[str, torch.Tensor]]]:
+        for ids, batch in self.loader:
+            yield ids, finish(batch, self.device)
 
 
 class EpochIterFactory(SequenceIterFactory):
@@ -54,9 +73,10 @@ class EpochIterFactory(SequenceIterFactory):
         for speed in augmentation.speeds if augmentation else (1.0,):
             frontend.check_lengths(self.samples, speed)
 
-    def build_iter(self, epoch: int, shuffle: bool | None = None) -> Any:
+    def build_iter(self, epoch: int, shuffle: bool | None = None) -> Batches:
         self.dataset.preprocess.epoch = epoch
-        return super().build_iter(epoch, shuffle)
+        loader = super().build_iter(epoch, shuffle)
+        return Batches(loader, "cuda" if self.pin_memory else "cpu")
 
 
 class SERTask(AbsTask):
@@ -110,6 +130,12 @@ class SERTask(AbsTask):
             default=False,
             help="compose batches of same-class pairs, which give SWFC its positives",
         )
+        group.add_argument(
+            "--dist_timeout",
+            type=int,
+            default=600,
+            help="seconds that a process waits for another one, which may be saving a checkpoint",
+        )
         parser.set_defaults(
             iterator_type="task",
             optim="adam",
@@ -123,9 +149,33 @@ class SERTask(AbsTask):
         )
 
     @classmethod
+    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
+        """As ESPnet's, which starts a process for each of several GPUs."""
+        args = args or cls.get_parser().parse_args(cmd)
+        with processes.supervised(args):
+            super().main(args)
+
+    @classmethod
+    def main_worker(cls, args: argparse.Namespace) -> None:
+        """As ESPnet's; one of several processes doesn't outlive the others."""
+        if not args.distributed:
+            super().main_worker(args)
+            return
+        # ESPnet spawns a process for each GPU, whose data loaders would then spawn theirs: seconds
+        # of imports in every epoch. A single process's data loaders fork.
+        multiprocessing.set_start_method("fork", force=True)
+        try:
+            if args.dist_timeout < 1:
+                raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
+            processes.limit_waiting(args.dist_timeout)
+            super().main_worker(args)
+        except Exception as error:
+            processes.fail(error, args.dist_timeout)
+
+    @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[Collection], tuple[list[str], dict[str, torch.Tensor]]]:
+    ) -> Callable[[Collection], tuple[list[str], dict[str, Any]]]:
         """Padding."""
         return collate
 
@@ -183,9 +233,11 @@ class SERTask(AbsTask):
             if args.encoder_lr is not None:
                 group["lr"] = args.encoder_lr
             groups.append(group)
-        optimizer = optim_classes[args.optim]
-        with options_of("optim_conf", optimizer, args.optim_conf):
-            return [optimizer(groups, **args.optim_conf)]
+        optimizer, options = optim_classes[args.optim], dict(args.optim_conf)
+        if "fused" in inspect.signature(optimizer).parameters:
+            options.setdefault("fused", True)  # one pass over parameters instead of ten
+        with options_of("optim_conf", optimizer, options):
+            return [optimizer(groups, **options)]
 
     @classmethod
     def build_task_iter_factory(
@@ -219,7 +271,7 @@ class SERTask(AbsTask):
         sampler = RankSampler(batches, rank, ranks, deal_rows=iter_options.train)
         return EpochIterFactory(
             samples,
-            dataset=cls.build_dataset(args, iter_options),
+            dataset=Utterances(cls.build_dataset(args, iter_options)),
             batches=sampler,
             seed=args.seed,
             num_iters_per_epoch=iter_options.num_iters_per_epoch,

@@ -72,7 +72,11 @@ class SERTrainer(Trainer):
         factories = train_iter_factory, valid_iter_factory
         for factory in factories:
             factory.check_lengths(model.frontend)
-        with exclusive(Path(trainer_options.output_dir)) if rank == 0 else nullcontext():
+        folder = Path(trainer_options.output_dir)
+        with exclusive(folder) if rank == 0 else nullcontext():
+            if rank == 0:
+                for unfinished in folder.glob(".*.pth.*"):  # of a training killed while it saved
+                    unfinished.unlink()
             cls._train(
                 model, optimizers, schedulers, *factories, trainer_options, distributed_option
             )

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 
 from sermtl.data.augmentation import Augmentation
-from sermtl.data.preprocessor import SERPreprocessor, collate
+from sermtl.data.preprocessor import SERPreprocessor, collate, finish
 from sermtl.data.tokens import Tokenizer
 
 INVENTORIES = {"emotion": ["A", "N"], "gender": ["female", "male"], "speaker": ["s1"]}
@@ -20,10 +21,17 @@ def tokenizer():
     return Tokenizer.train(["abc"], 10, "char")
 
 
+def batch_of(*samples):
+    ids, batch = collate([(str(i), sample) for i, sample in enumerate(samples)])
+    return ids, finish(batch, "cpu")
+
+
 def test_labels_become_numbers_and_samples_fractions(tokenizer):
     sample = SERPreprocessor(INVENTORIES, tokenizer)("u", ROW)
-    assert sample["speech"].tolist() == [0.0, 0.5, -1.0]
-    assert sample["speech"].dtype == np.float32
+    assert sample["speech"].dtype == np.int16  # as it goes from process to process
+    _, batch = batch_of(sample)
+    assert batch["speech"].tolist() == [[0.0, 0.5, -1.0]]
+    assert batch["speech"].dtype == torch.float32
     assert (int(sample["emotion"]), int(sample["gender"]), int(sample["speaker"])) == (1, -1, -1)
     assert tokenizer.decode(sample["text"].tolist()) == "ab"
 
@@ -50,8 +58,8 @@ def test_augmentation_differs_between_epochs_and_repeats_within(tokenizer):
 def test_batches_are_padded_with_zeros_and_minus_ones(tokenizer):
     preprocess = SERPreprocessor(INVENTORIES, tokenizer)
     short = {**ROW, "speech": ROW["speech"][:1], "text": "a"}
-    ids, batch = collate([("u", preprocess("u", ROW)), ("v", preprocess("v", short))])
-    assert ids == ["u", "v"]
+    ids, batch = batch_of(preprocess("u", ROW), preprocess("v", short))
+    assert ids == ["0", "1"]
     assert batch["speech"].tolist() == [[0.0, 0.5, -1.0], [0.0, 0.0, 0.0]]
     assert batch["speech_lengths"].tolist() == [3, 1]
     assert batch["text_lengths"].tolist() == [2, 1]
@@ -62,9 +70,8 @@ def test_batches_are_padded_with_zeros_and_minus_ones(tokenizer):
 def test_hidden_states_are_padded_over_time():
     states = [np.ones((t, 3, 4), np.float16) for t in (2, 5)]
     preprocess = SERPreprocessor(INVENTORIES)
-    _, batch = collate(
-        [(str(i), preprocess("u", {**ROW, "speech": s})) for i, s in enumerate(states)]
-    )
+    _, batch = batch_of(*(preprocess("u", {**ROW, "speech": s}) for s in states))
+    assert batch["speech"].dtype == torch.float32
     assert batch["speech"].shape == (2, 5, 3, 4)
     assert batch["speech_lengths"].tolist() == [2, 5]
     assert batch["speech"][0, 2:].abs().max() == 0

@@ -134,3 +134,13 @@ def test_a_failing_job_shows_the_end_of_its_log(data, tmp_path, root):
     with pytest.raises(UserError, match=r"(?s)train\.log.*no_such_option"):
         broken.train(launcher)
     assert not broken.is_trained
+
+
+def test_a_refused_job_is_told(data, tmp_path):
+    slurm = tmp_path / "slurm.pl"
+    slurm.write_text("#!/bin/sh\necho slurm.pl: error: sbatch did not take the job >&2\nexit 1\n")
+    slurm.chmod(0o755)
+    refused = experiment(data, tmp_path / "exp")
+    refused.prepare()
+    with pytest.raises(UserError, match=r"^training failed: slurm\.pl: error: sbatch .* job$"):
+        refused.train(Launcher(str(slurm), ngpu=0, num_nodes=2))

@@ -1,0 +1,29 @@
+"""Utterances as the data loader asks for them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from espnet2.train.dataset import ESPnetDataset
+
+
+class Utterances:
+    """An ESPnet dataset without its checks and copies of each value, which outlast the reading.
+
+    Args:
+        dataset: holds the readers of the data files, and the preprocessor.
+    """
+
+    def __init__(self, dataset: ESPnetDataset) -> None:
+        self.readers = dataset.loader_dict
+        self.preprocess = dataset.preprocess
+
+    def __getitem__(self, utt_id: str) -> tuple[str, dict[str, Any]]:
+        """What the preprocessor makes of an utterance."""
+        try:
+            data = {name: reader[utt_id] for name, reader in self.readers.items()}
+        except Exception:
+            logging.error(f"{utt_id} can't be read: run stage 1 again")
+            raise
+        return utt_id, self.preprocess(utt_id, data)
