@@ -6,7 +6,7 @@ import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -215,7 +215,7 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
     from tqdm import tqdm
 
     clips = sum(len(dumped.clips) for dumped in sets)
-    jobs = min(args.nj, max(len(dumped.clips) for dumped in sets))
+    jobs = min(args.nj, sum(len(dumped.batches(args.batch_size)) for dumped in sets))
     if args.ngpu and is_local(args.cmd):
         jobs = min(jobs, args.ngpu)  # more would wait for a GPU, and load the model all the same
     logs = Path(args.dumpdir) / "log"
@@ -253,21 +253,33 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
 
 def transcribe_shard(args: argparse.Namespace, sets: Sequence[DumpedSet], guards: Guards) -> None:
     """Transcribe one job's unfinished clips of every set."""
-
     if args.shard > args.nj:
         raise UserError(f"--shard {args.shard}: there are only {args.nj} (--nj)")
     with ExitStack() as stack:
         for dumped in sets:  # the job of a run that was killed may still be at work
             stack.enter_context(exclusive(dumped.work, dumped.lock(args.shard)))
-        shards = [(dumped, dumped.shard(args.shard, args.nj)) for dumped in sets]
-        if any(shard for _, shard in shards):
+        shards = [(dumped, dumped.unfinished(batches)) for dumped, batches in _dealt(args, sets)]
+        if any(work for _, work in shards):
             _transcribe_clips(args, shards, guards)
         else:
             print("nothing left to transcribe in this shard")
 
 
+def _dealt(
+    args: argparse.Namespace, sets: Sequence[DumpedSet]
+) -> Iterator[tuple[DumpedSet, list[list[str]]]]:
+    """One job's batches of every set; the first batch of a set goes to the job whose turn it is."""
+    dealt = 0
+    for dumped in sets:
+        batches = dumped.batches(args.batch_size)
+        yield dumped, batches[(args.shard - 1 - dealt) % args.nj :: args.nj]
+        dealt += len(batches)
+
+
 def _transcribe_clips(
-    args: argparse.Namespace, shards: Sequence[tuple[DumpedSet, list[str]]], guards: Guards
+    args: argparse.Namespace,
+    shards: Sequence[tuple[DumpedSet, list[tuple[list[str], list[str]]]]],
+    guards: Guards,
 ) -> None:
     import torch
     from tqdm import tqdm
@@ -278,13 +290,13 @@ def _transcribe_clips(
     torch.set_num_threads(1)  # sums come out alike however many jobs there are
     where = device(args.ngpu, args.shard)
     transcriber = Transcriber(args.whisper_model, args.whisper_language, where, guards)
-    with tqdm(total=sum(len(shard) for _, shard in shards), unit="clip", mininterval=1.0) as bar:
-        for dumped, shard in shards:
+    clips = sum(len(missing) for _, work in shards for _, missing in work)
+    with tqdm(total=clips, unit="clip", mininterval=1.0) as bar:
+        for dumped, work in shards:
             with open_log(dumped.shard_file(args.shard)) as log:
-                for start in range(0, len(shard), args.batch_size):
-                    batch = shard[start : start + args.batch_size]
+                for batch, missing in work:
                     samples = {clip: dumped_samples(dumped.clips[clip]) for clip in batch}
-                    for transcript in transcriber(samples):
+                    for transcript in transcriber(samples, missing):
                         append(log, transcript)
                         bar.update()
 

@@ -129,14 +129,17 @@ class DumpedSet:
             self._counted[path] = (position + whole, lines + added.count(b"\n"))
         return sum(lines for _, lines in self._counted.values())
 
-    def shard(self, index: int, count: int) -> list[str]:
-        """Unfinished clips of worker ``index`` (from 1) of ``count``, longest first.
-
-        All clips are dealt, finished or not: workers that start at different times agree.
-        """
+    def batches(self, size: int) -> list[list[str]]:
+        """All clips, finished or not, longest first: neither the number of workers nor a kill
+        changes what is decoded together."""
         longest_first = sorted(self.clips, key=lambda clip: (-self.durations[clip], clip))
+        return [longest_first[i : i + size] for i in range(0, len(longest_first), size)]
+
+    def unfinished(self, batches: Iterable[list[str]]) -> list[tuple[list[str], list[str]]]:
+        """Batches with clips that have no record yet, each with these clips."""
         finished = self.finished()
-        return [clip for clip in longest_first[index - 1 :: count] if clip not in finished]
+        missing = [(batch, [c for c in batch if c not in finished]) for batch in batches]
+        return [(batch, clips) for batch, clips in missing if clips]
 
     # what the stage leaves
 

@@ -7,6 +7,7 @@ import os
 import pickle
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,42 +75,70 @@ class Transcriber:
         self.model = _load(checkpoint, device).eval()
         self.language = _check_language(self.model, language)
         self.fp16 = device != "cpu"
+        if self.fp16:
+            _halve(self.model)
+        _keep_projections(self.model)
         self.guards = guards or Guards()
 
-    def __call__(self, clips: Mapping[str, np.ndarray]) -> Iterator[Transcript]:
+    def __call__(
+        self, clips: Mapping[str, np.ndarray], wanted: Collection[str] | None = None
+    ) -> Iterator[Transcript]:
         """Transcribe clips, id -> float32 samples (N,) at 16 kHz; each comes when it is finished.
 
         Clips of up to 30 s make one batch; longer ones go through whisper's sliding windows.
+
+        Args:
+            clips: what is decoded together.
+            wanted: which of them to yield, by default all. The scores of a clip depend on the whole
+                batch, if only in the last digits.
         """
+        wanted = clips if wanted is None else wanted
         short = {clip: samples for clip, samples in clips.items() if len(samples) <= WINDOW}
         refused = {}
         for clip, result in zip(short, self._decode(short.values()), strict=True):
+            if clip not in wanted:
+                continue
             if self._refuses(result):
                 refused[clip] = result
             else:
                 yield self._of_window(clip, short[clip], result)
         for clip, result in refused.items():
-            yield self._of_window(clip, short[clip], self._sample(clip, short[clip], result))
+            yield self._of_window(clip, short[clip], self._sample(clip, result))
         for clip, samples in clips.items():
-            if clip not in short:
+            if clip in wanted and clip not in short:
                 yield self._slide(clip, samples)
 
     def _decode(self, clips: Collection[np.ndarray]) -> list[DecodingResult]:
-        """One window per clip, all windows at once: mel spectra (B, n_mels, 3000)."""
+        """One window per clip, all windows at once."""
         if not clips:
             return []
-        mels = torch.stack([self._mel(samples) for samples in clips])
-        return whisper.decode(self.model, mels, self._options(0.0, self.language))
+        options = self._options(0.0, self.language)
+        return whisper.decode(self.model, self._encode(clips), options)
 
-    def _sample(self, clip: str, samples: np.ndarray, result: DecodingResult) -> DecodingResult:
+    @torch.no_grad()
+    def _encode(self, clips: Collection[np.ndarray]) -> torch.Tensor:
+        """Hidden states (B, 1500, D) of clips of up to 30 s, padded with silence to 30 s."""
+        mels = torch.stack([self._mel(samples) for samples in clips])
+        if self.fp16:
+            return self.model.encoder(mels.half())
+        # Alone on CPUs: what a batch needs is too large for the allocator to keep and use again.
+        return torch.cat([self.model.encoder(mel) for mel in mels.split(1)])
+
+    def _mel(self, samples: np.ndarray) -> torch.Tensor:
+        """The log-mel spectrum (n_mels, 3000) of a clip; its floor depends on its loudest frame."""
+        return whisper.log_mel_spectrogram(
+            whisper.pad_or_trim(samples), self.model.dims.n_mels, device=self.model.device
+        )
+
+    def _sample(self, clip: str, result: DecodingResult) -> DecodingResult:
         """A refused clip at the other temperatures, up to one that passes or the last."""
-        window, language = self._mel(samples), result.language
+        states, language = result.audio_features[None], result.language
         for temperature in self.guards.temperatures[1:]:
+            options = self._options(temperature, language)
             with _seeded(f"{clip} {temperature}", self.model.device):
-                result = whisper.decode(self.model, window, self._options(temperature, language))
+                (result,) = whisper.decode(self.model, states, options)
             if not self._refuses(result):
                 break
-            window = result.audio_features  # encoded once, and alone
         return result
 
     def _slide(self, clip: str, samples: np.ndarray) -> Transcript:
@@ -157,12 +186,6 @@ class Transcriber:
             sha256=self.sha256,
         )
 
-    def _mel(self, samples: np.ndarray) -> torch.Tensor:
-        """The log-mel spectrum (n_mels, 3000) of a clip of up to 30 s."""
-        return whisper.log_mel_spectrogram(
-            whisper.pad_or_trim(samples), self.model.dims.n_mels, device=self.model.device
-        )
-
     def _options(self, temperature: float, language: str | None) -> DecodingOptions:
         # With timestamps the model may stop at the end of a sentence, which is the cue to move
         # the window on; here the window is the clip.
@@ -194,6 +217,24 @@ def _load(checkpoint: Path, device: str) -> whisper.Whisper:
             f"{checkpoint} is not a Whisper checkpoint in OpenAI's format (a .pt file with dims "
             f"and model_state_dict): {reason}"
         ) from error
+
+
+def _halve(model: whisper.Whisper) -> None:
+    """Cast the large weights to half precision once; whisper does so at every call.
+
+    Its normalisations stay in single precision, which is how they are computed.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Embedding):
+            module.half()
+
+
+def _keep_projections(model: whisper.Whisper) -> None:
+    """Let the detection of the language and the decoding share the keys and values (1500 frames in
+    each layer) that the decoder makes of the same hidden states."""
+    for block in model.decoder.blocks:
+        for projection in (block.cross_attn.key, block.cross_attn.value):
+            projection.forward = lru_cache(maxsize=1)(projection.forward)
 
 
 def _check_language(model: whisper.Whisper, language: str) -> str | None:

@@ -70,3 +70,5 @@ def test_gpus_are_taken_in_turn(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert [jobs.device(2, job) for job in (1, 2, 3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # as a job of Slurm sees it
+    assert [jobs.device(2, job) for job in (1, 2, 3)] == ["cuda:0"] * 3

@@ -1,20 +1,24 @@
+import argparse
 import json
 import shutil
 import subprocess
 import sys
 import time
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
 import kaldiio
 import numpy as np
 import pytest
+import torch
 from tiny_whisper import write_checkpoint
 
 from sermtl.bin.transcribe import main
 from sermtl.errors import UserError
 from sermtl.files import exclusive
+from sermtl.transcription.guards import Guards
 from sermtl.transcription.normalizers import text_normalizer
 from sermtl.transcription.records import Transcript
 
@@ -142,12 +146,14 @@ def test_sets_are_transcribed_once_and_given_back(
 
 
 def test_jobs_repeat_nothing_that_is_finished(
-    command: list[str], dump: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One job, stopped after every single record while it writes the next."""
     from sermtl.transcription import records as module
 
     job = [*command, "--nj", "1", "--batch_size", "3", "--shard", "1"]
+    shutil.copytree(dump, tmp_path / "whole")
+    main([*job, "--dumpdir", str(tmp_path / "whole")])
     written: list[str] = []
     append = module.append
 
@@ -170,18 +176,20 @@ def test_jobs_repeat_nothing_that_is_finished(
     made = [record for name in ("train", "test") for record in records(dump, name)]
     assert sorted(record["id"] for record in made) == sorted(written)
     assert len({record["temperature"] for record in made}) > 1, "some must fall back"
+    whole = [r for name in ("train", "test") for r in records(tmp_path / "whole", name)]
+    assert sorted(made, key=itemgetter("id")) == sorted(whole, key=itemgetter("id"))
     monkeypatch.setattr("sermtl.transcription.whisper.Transcriber", lambda *_: pytest.fail("load"))
     main(job)
 
 
-def test_a_job_killed_outright_comes_to_the_same_texts(
+def test_a_job_killed_outright_comes_to_the_same_records(
     command: list[str], dump: Path, tmp_path: Path
 ) -> None:
     """SIGKILL as soon as there is a record, then another number of jobs."""
     whole = tmp_path / "whole"
     shutil.copytree(dump, whole)
-    main([*command, "--dumpdir", str(whole), "--nj", "1", "--shard", "1", "--batch_size", "16"])
     job = [*command, "--batch_size", "4", "--nj", "1", "--shard", "1"]
+    main([*job, "--dumpdir", str(whole)])
     process = subprocess.Popen([sys.executable, "-m", "sermtl.bin.transcribe", *job])
     shard = dump / "train" / "whisper" / "shard.1.jsonl"
     while not (shard.is_file() and b"\n" in shard.read_bytes()):
@@ -196,11 +204,9 @@ def test_a_job_killed_outright_comes_to_the_same_texts(
     assert shard.read_bytes().startswith(finished)
     for name in ("train", "test"):
         killed, never = (
-            {r["id"]: (r["text"], r["temperature"], r["verdict"]) for r in records(folder, name)}
-            for folder in (dump, whole)
+            sorted(records(folder, name), key=itemgetter("id")) for folder in (dump, whole)
         )
         assert killed == never
-        assert len(records(dump, name)) == len(killed), "a clip was done twice"
 
 
 def test_a_job_left_over_from_a_killed_run_is_named(command: list[str], dump: Path) -> None:
@@ -212,13 +218,37 @@ def test_a_job_left_over_from_a_killed_run_is_named(command: list[str], dump: Pa
 
 
 @pytest.mark.usefixtures("in_process")
-def test_batches_and_jobs_change_nothing(command: list[str], dump: Path) -> None:
-    texts = []
-    for batch_size, jobs in ((1, 1), (16, 3)):
+def test_batches_change_no_text_and_jobs_no_byte(command: list[str], dump: Path) -> None:
+    texts, made = [], []
+    for batch_size, jobs in ((1, 1), (2, 1), (2, 2), (2, 3)):
         main([*command, "--force", "--batch_size", str(batch_size), "--nj", str(jobs)])
-        assert sum(1 for _ in (dump / "train" / "whisper").glob("shard.*.jsonl")) == jobs
+        shards = [len(lines(path)) for path in (dump / "train" / "whisper").glob("shard.*.jsonl")]
+        assert len(shards) == jobs and all(shards)
         texts.append([(dump / name / "text").read_bytes() for name in ("train", "test")])
-    assert texts[0] == texts[1]
+        made.append([(dump / name / "whisper.jsonl").read_bytes() for name in ("train", "test")])
+    assert texts[0] == texts[1] == texts[2] == texts[3]
+    assert made[1] == made[2] == made[3]
+
+
+def test_jobs_share_the_batches_of_all_sets(
+    command: list[str], dump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three batches and two: small sets are not all dealt from the first job on."""
+    dealt: dict[int, list[list[str]]] = {}
+
+    def note(args: argparse.Namespace, shards: list, _: Guards) -> None:
+        dealt[args.shard] = [clips for _, work in shards for _, clips in work]
+
+    monkeypatch.setattr("sermtl.bin.transcribe._transcribe_clips", note)
+    for shard in range(1, 6):
+        main([*command, "--nj", "5", "--shard", str(shard)])
+    assert dealt == {
+        1: [["train4", "train3"]],
+        2: [["train2", "train1"]],
+        3: [["train0"]],
+        4: [["test2", "test1"]],
+        5: [["test0"]],
+    }
 
 
 @pytest.mark.usefixtures("in_process")
@@ -282,6 +312,20 @@ def test_one_job_for_each_gpu_of_this_machine(
         with pytest.raises(ZeroDivisionError):
             main([*command, "--nj", "4", "--ngpu", "2", "--cmd", cmd])
     assert [job[job.index("--nj") + 1] for job in started] == ["2", "4"]
+
+
+def test_each_job_has_a_gpu_of_its_own(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    where: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(
+        "sermtl.transcription.whisper.Transcriber",
+        lambda *options: where.append(options[2]) or 1 / 0,
+    )
+    for job in ("1", "2", "3"):
+        with pytest.raises(ZeroDivisionError):
+            main([*command, "--nj", "3", "--ngpu", "3", "--shard", job])
+    assert where == ["cuda:0", "cuda:1", "cuda:2"]
 
 
 @pytest.mark.usefixtures("in_process")

@@ -3,7 +3,6 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from transcripts import transcript
 
@@ -36,13 +35,13 @@ def snapshot(dumped: DumpedSet) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in dumped.folder.iterdir() if path.is_file()}
 
 
-def test_shards_are_dealt_by_length_and_skip_what_any_run_finished(dumped: DumpedSet) -> None:
-    assert dumped.shard(1, 2) == ["u0", "u2", "u4"]
-    assert dumped.shard(2, 2) == ["u1", "u3"]
-    record(dumped, 1, ["u0", "u2"])
-    assert dumped.shard(1, 2) == ["u4"]
-    assert [dumped.shard(i, 3) for i in (1, 2, 3)] == [["u3"], ["u1", "u4"], []]
-    assert dumped.count_finished() == 2
+def test_batches_are_made_by_length_whatever_is_finished(dumped: DumpedSet) -> None:
+    batches = [["u0", "u1"], ["u2", "u3"], ["u4"]]
+    assert dumped.batches(2) == batches
+    record(dumped, 1, ["u0", "u3", "u1"])
+    assert dumped.batches(2) == batches
+    assert dumped.unfinished(batches) == [(["u2", "u3"], ["u2"]), (["u4"], ["u4"])]
+    assert dumped.count_finished() == 3
 
 
 def test_publish_keeps_the_corpus_text_and_restore_brings_it_back(dumped: DumpedSet) -> None:
@@ -150,19 +149,6 @@ def test_another_normalizer_keeps_the_records(dumped: DumpedSet) -> None:
     dumped.publish("auto")
     assert dumped.text.read_text().startswith("u0 it is 20 dear\n")
     assert dumped.corpus_text.read_text().startswith("u0 corpus words 0\n")
-
-
-def test_jobs_get_the_same_amount_of_audio(dumped: DumpedSet) -> None:
-    random = np.random.default_rng(0)
-    dumped.clips = {f"{i:04}": "" for i in range(2000)}
-    seconds = random.lognormal(1.5, 0.8, 2000)
-    dumped.durations = dict(zip(dumped.clips, seconds, strict=True))
-    for jobs in (2, 7, 64):
-        shards = [dumped.shard(job, jobs) for job in range(1, jobs + 1)]
-        assert sorted(clip for shard in shards for clip in shard) == list(dumped.clips)
-        assert max(map(len, shards)) - min(map(len, shards)) <= 1
-        amounts = [sum(dumped.durations[clip] for clip in shard) for shard in shards]
-        assert max(amounts) - min(amounts) <= seconds.max()
 
 
 def test_counting_reads_only_what_is_new(dumped: DumpedSet) -> None:

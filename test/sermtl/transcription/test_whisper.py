@@ -1,6 +1,7 @@
 import math
 import pickle
 import urllib.error
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from sermtl.transcription.records import Transcript
 torch = pytest.importorskip("torch")
 whisper = pytest.importorskip("whisper")
 
-from sermtl.transcription.whisper import Transcriber, _seeded, find_checkpoint  # noqa: E402
+from sermtl.transcription.whisper import Transcriber, _halve, _seeded, find_checkpoint  # noqa: E402
 
 GREEDY = Guards(temperatures=(0.0,))
 
@@ -61,6 +62,7 @@ LONG = clip(31, 220)
 
 
 def test_a_batch_is_what_whisper_says_of_each_clip_alone(transcriber: Transcriber) -> None:
+    untouched = whisper.load_model(transcriber.name)
     batch = by_id(transcriber(CLIPS))
     assert batch.keys() == CLIPS.keys()
     assert len({record.text for record in batch.values()}) > 3, "the test model must listen"
@@ -69,7 +71,7 @@ def test_a_batch_is_what_whisper_says_of_each_clip_alone(transcriber: Transcribe
         options = whisper.DecodingOptions(
             language=record.language, fp16=False, without_timestamps=True
         )
-        reference = whisper.decode(transcriber.model, mel, options)
+        reference = whisper.decode(untouched, mel, options)
         assert record.text == " ".join(reference.text.split())
         for score in ("avg_logprob", "no_speech_prob", "compression_ratio"):
             assert getattr(record, score) == pytest.approx(getattr(reference, score), abs=1e-4)
@@ -97,6 +99,52 @@ def test_what_is_decoded_together_changes_nothing(guarded: Transcriber) -> None:
     together = by_id(record for batch in batches for record in guarded(batch))
     assert together.keys() == clips.keys()
     assert all(same(together[id], alone[id]) for id in clips)
+
+
+def test_what_is_left_of_a_batch_is_what_it_was(guarded: Transcriber) -> None:
+    clips = {"long": LONG, **CLIPS}
+    whole = by_id(guarded(clips))
+    for wanted in (["u3", "long"], ["u0", "u1", "u5"]):
+        part = by_id(guarded(clips, wanted))
+        assert part == {id: whole[id] for id in wanted}
+
+
+@pytest.mark.parametrize("multilingual", [False, True])
+def test_nothing_is_computed_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, multilingual: bool
+) -> None:
+    """Neither for the detection of the language nor for further temperatures."""
+    seen: Counter[torch.nn.Module] = Counter()
+    forward = whisper.model.Linear.forward
+
+    def counted(layer: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+        seen[layer] += x.shape[0] if x.shape[1] == 1500 else 0
+        return forward(layer, x)
+
+    monkeypatch.setattr(whisper.model.Linear, "forward", counted)
+    path = write_checkpoint(tmp_path / "tiny.pt", multilingual)
+    transcriber = Transcriber(str(path), guards=Guards((0.0, 0.5, 1.0), logprob_threshold=-1e-6))
+    assert {record.temperature for record in transcriber(CLIPS)} == {1.0}
+    (encoder,), (decoder,) = transcriber.model.encoder.blocks, transcriber.model.decoder.blocks
+    assert seen[encoder.attn.query] == seen[encoder.mlp[0]] == len(CLIPS)
+    # Once in the batch, and once for all that is sampled of each clip.
+    assert seen[decoder.cross_attn.key] == seen[decoder.cross_attn.value] == 2 * len(CLIPS)
+
+
+def test_halving_changes_nothing_in_half_precision(transcriber: Transcriber) -> None:
+    mels = torch.stack([transcriber._mel(samples) for samples in CLIPS.values()])
+    options = whisper.DecodingOptions(language="en", fp16=True)
+    model = whisper.load_model(transcriber.name)
+    single = whisper.decode(model, mels, options)
+    _halve(model)
+    assert {weight.dtype for weight in model.parameters() if weight.numel() > 32 * 32} == {
+        torch.float16
+    }
+    for before, after in zip(single, whisper.decode(model, mels, options), strict=True):
+        assert torch.equal(before.audio_features, after.audio_features)
+        assert before.tokens == after.tokens
+        assert before.avg_logprob == after.avg_logprob
+        assert before.no_speech_prob == after.no_speech_prob
 
 
 def test_falling_back_is_whispers_own(
