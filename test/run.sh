@@ -18,7 +18,7 @@ python -c 'import importlib.metadata as m; [m.version(p) for p in
 }
 
 scripts=()
-for script in run.sh egs/*/run.sh utils/*.sh tools/*.sh test/*.sh .ci/run; do
+for script in run.sh egs/*/run.sh utils/*.sh tools/*.sh test/*.sh test/*/*.sh .ci/run; do
   if [[ -f $script ]]; then scripts+=("$script"); fi
 done
 shellcheck --external-sources "${scripts[@]}"

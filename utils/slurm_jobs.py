@@ -11,7 +11,7 @@ from job_log import report_failures
 from job_options import JobError, JobRequest, check_options, parse_jobs
 from job_signals import SignalWatch
 from slurm_conf import read_slurm_conf
-from slurm_queue import accounted_states, cancel, submit, tasks_in_queue
+from slurm_queue import ENDED, accounted_states, cancel, submit, task_states
 from slurm_script import output_pattern, script_text
 
 PROGRAM = "slurm.pl"
@@ -32,6 +32,7 @@ def run_slurm_jobs(arguments: list[str]) -> int:
     status = _status_pattern(request)
     script = _write_script(request, status)
     command = [*conf.command, "--parsable", "--output", output_pattern(request)]
+    command += ["--open-mode", "append"]  # a task that Slurm queues again goes on with its log
     if "name" not in request.options:
         command += ["--job-name", os.path.splitext(os.path.basename(request.log))[0]]
     if request.variable is not None:
@@ -83,12 +84,12 @@ def _write_script(request: JobRequest, status: str) -> str:
 def _wait(job: str, request: JobRequest, status: str, watch: SignalWatch) -> dict[int, str]:
     """Wait for every task; returns by number what became of it (``code 0``).
 
-    A task that left the queue without a status file (killed by a time or memory limit, cancelled,
-    lost with its node) is looked up in the accounting; without an answer it counts as failed once
-    the file had time to appear.
+    Of a task that ended without a status file (killed by a time or memory limit, cancelled, lost
+    with its node) the queue knows the state, and after some minutes only the accounting; without
+    an answer it counts as failed once the file had time to appear.
     """
     results: dict[int, str] = {}
-    gone: dict[int, float] = {}  # task: since when it is missing from the queue
+    gone: dict[int, float] = {}  # task: since when it is known to have ended
     asked = time.monotonic()
     while watch.received is None:
         waiting = [number for number in request.numbers if number not in results]
@@ -100,11 +101,12 @@ def _wait(job: str, request: JobRequest, status: str, watch: SignalWatch) -> dic
         now = time.monotonic()
         if now - asked >= QUEUE_SECONDS:
             asked = now
-            queued = tasks_in_queue(job, request.variable is not None)
-            if queued is not None:
-                gone = {n: gone.get(n, now) for n in waiting if n not in queued}
-            if any(now - since >= QUEUE_SECONDS for since in gone.values()):
-                states = accounted_states(job)
+            states = task_states(job, request.variable is not None)
+            if states is not None:
+                ended = [n for n in waiting if n not in states or states[n] in ENDED]
+                gone = {n: gone.get(n, now) for n in ended}
+                if any(n not in states for n in ended):
+                    states = {**accounted_states(job), **states}
                 results.update(_settle(states, gone, now))
         watch.wait(FILE_SECONDS)
     return results
@@ -115,9 +117,11 @@ def _settle(states: dict[int, str], gone: dict[int, float], now: float) -> dict[
     settled = {}
     for number, since in gone.items():
         state = states.get(number)
+        if now - since < QUEUE_SECONDS:  # its file may be on the way, or it is queued again
+            continue
         if state == "COMPLETED":
             settled[number] = "code 0"
-        elif state is not None and state not in ("RUNNING", "PENDING", "COMPLETING", "REQUEUED"):
+        elif state in ENDED:
             settled[number] = f"Slurm state {state}"
         elif now - since >= LOST_SECONDS:
             settled[number] = "left the queue without an exit status"
@@ -126,11 +130,14 @@ def _settle(states: dict[int, str], gone: dict[int, float], now: float) -> dict[
 
 def _read_statuses(request: JobRequest, status: str, numbers: list[int]) -> dict[int, str]:
     """Exit statuses that have arrived. Listing the folder makes NFS look afresh."""
-    present = set(os.listdir(os.path.dirname(status)))
     found = {}
-    for number in numbers:
-        path = request.fill(status, number)
-        if os.path.basename(path) in present:
-            with open(path, encoding="ascii") as stream:
-                found[number] = f"code {stream.read().strip()}"
+    try:
+        present = set(os.listdir(os.path.dirname(status)))
+        for number in numbers:
+            path = request.fill(status, number)
+            if os.path.basename(path) in present:
+                with open(path, encoding="ascii") as stream:
+                    found[number] = f"code {stream.read().strip()}"
+    except OSError:  # a file system that is away for a while; the queue tells of those that end
+        pass
     return found

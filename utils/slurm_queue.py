@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
 from job_options import JobError
+
+ENDED = (
+    *("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED"),
+    *("BOOT_FAIL", "DEADLINE", "REVOKED"),
+)
+"""States that a task stays in, unless it is queued again."""
 
 
 def _ask(command: list[str]) -> subprocess.CompletedProcess:
     """Run a Slurm command in a session of its own, where a Ctrl-C does not reach it."""
     return subprocess.run(
         command,
+        env=_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         start_new_session=True,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what describes the job that we may be part of.
+
+    A new job would inherit it, and its ``srun`` refuses ``SLURM_MEM_PER_CPU`` beside the new job's
+    ``SLURM_MEM_PER_NODE``.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return dict(os.environ)
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SLURM_", "SRUN_")) or name == "SLURM_CONF"
+    }
 
 
 def submit(command: list[str]) -> str:
@@ -35,21 +58,21 @@ def submit(command: list[str]) -> str:
     return number[1]
 
 
-def tasks_in_queue(job: str, is_array: bool) -> set[int] | None:
-    """Numbers of the tasks that wait or run (a job that is no array has task 1).
+def task_states(job: str, is_array: bool) -> dict[int, str] | None:
+    """State by task (``RUNNING``; a job that is no array has task 1).
 
-    None where Slurm gave no answer, as a busy controller does at times.
+    Slurm forgets a task some minutes after its end. None where it gave no answer, as a busy
+    controller does at times.
     """
+    command = ["squeue", "--noheader", "--array", "--states", "all", "--format", "%K %T"]
     try:
-        answer = _ask(["squeue", "--noheader", "--array", "--jobs", job, "--format", "%K"])
+        answer = _ask([*command, "--jobs", job])
     except OSError:
         return None
     if answer.returncode != 0:
-        return set() if "Invalid job id" in answer.stderr else None
-    words = answer.stdout.split()
-    return (
-        {int(word) for word in words if word.isdigit()} if is_array else ({1} if words else set())
-    )
+        return {} if "Invalid job id" in answer.stderr else None
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    return {int(task) if is_array else 1: state for task, state in rows}
 
 
 def accounted_states(job: str) -> dict[int, str]:
@@ -68,8 +91,13 @@ def accounted_states(job: str) -> dict[int, str]:
 
 
 def cancel(job: str) -> None:
-    """Take the job out of the queue, with all its tasks."""
+    """Take the job out of the queue, with all its tasks.
+
+    Raises `JobError` where Slurm did not take note of it.
+    """
     try:
-        _ask(["scancel", job])
+        answer = _ask(["scancel", job])
     except OSError as error:
         raise JobError(f"can't run scancel {job}: {error.strerror}") from None
+    if answer.returncode != 0:
+        raise JobError(f"scancel {job} failed, the job may go on: {answer.stderr.strip()}")

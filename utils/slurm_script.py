@@ -21,6 +21,8 @@ printf '\\n# Running on %s\\n# Started at %s\\n# SLURM_JOB_ID %s\\n#\\n' \\
 if [ -n "${{SLURM_CPUS_PER_TASK-}}" ]; then
   export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
 fi
+# Processes of a training wait for each other: when one fails, srun ends all.
+export SLURM_KILL_BAD_EXIT=1
 SECONDS=0
 "${{command[@]}}" </dev/null
 code=$?

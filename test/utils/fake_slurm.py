@@ -2,7 +2,9 @@
 """A pretended Slurm: sbatch, squeue, sacct and scancel by the name it is called.
 
 State lies in the folder $FAKE_SLURM: `calls` (a JSON line for each call), `job.<task>.pid`.
-$FAKE_SLURM_LOSE lists tasks that vanish without being run; $FAKE_SLURM_STATES is sacct's answer.
+$FAKE_SLURM_LOSE lists tasks that vanish without being run; $FAKE_SLURM_ENDED is what squeue says
+of ended tasks (`2 TIMEOUT,3 FAILED`), $FAKE_SLURM_STATES is sacct's answer.
+$FAKE_SLURM_REFUSE names a command that fails.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def main() -> None:
     with open(STATE / "calls", "a") as stream:
         stream.write(json.dumps([program, *arguments]) + "\n")
     if program == "sbatch":
-        if os.environ.get("FAKE_SLURM_REFUSE"):
+        if os.environ.get("FAKE_SLURM_REFUSE") == "sbatch":
             sys.exit("sbatch: error: Batch job submission failed: Invalid account")
         sbatch(arguments)
     elif program == "squeue":
@@ -69,10 +71,13 @@ def main() -> None:
             sys.exit("slurm_load_jobs error: Socket timed out on send/recv operation")
         for task, pid in jobs().items():
             if running(pid):
-                print(task)
+                print(task, "RUNNING")
+        print(os.environ.get("FAKE_SLURM_ENDED", "").replace(",", "\n"), end="")
     elif program == "sacct":
         print(os.environ.get("FAKE_SLURM_STATES", "").replace(" ", "\n"))
     elif program == "scancel":
+        if os.environ.get("FAKE_SLURM_REFUSE") == "scancel":
+            sys.exit("scancel: error: Kill job error: Unable to contact slurm controller")
         for pid in jobs().values():
             os.killpg(pid, signal.SIGKILL)
 

@@ -131,6 +131,7 @@ def test_options_become_sbatch_options(cluster: Cluster):
         "--time 1:30:00",
         "--nodes 2 --ntasks-per-node 1",
         "--job-name my job",
+        "--open-mode append",  # a task that is queued again keeps its log
     ):
         assert part in text
     cluster.run("train.log", "true")
@@ -138,9 +139,19 @@ def test_options_become_sbatch_options(cluster: Cluster):
     assert "--gres" not in text and "--job-name train" in text
 
 
-def test_srun_inherits_the_cores(cluster: Cluster):
-    assert cluster.run("x.log", "bash", "-c", "echo cores $SRUN_CPUS_PER_TASK").returncode == 0
-    assert "\ncores 2\n" in (cluster.folder / "x.log").read_text()
+def test_what_srun_is_told(cluster: Cluster):
+    program = "echo cores $SRUN_CPUS_PER_TASK, kill $SLURM_KILL_BAD_EXIT"
+    assert cluster.run("x.log", "bash", "-c", program).returncode == 0
+    assert "\ncores 2, kill 1\n" in (cluster.folder / "x.log").read_text()
+
+
+def test_inside_another_job(cluster: Cluster):
+    """The new job's srun would take the old one's memory for its own, and refuse both."""
+    program = 'echo "memory ${SLURM_MEM_PER_CPU-}, ${SRUN_DEBUG-}, $SLURM_CONF, $MINE"'
+    outer = {"SLURM_JOB_ID": "1", "SLURM_MEM_PER_CPU": "9", "SRUN_DEBUG": "3"}
+    done = cluster.run("x.log", "bash", "-c", program, **outer, SLURM_CONF="conf", MINE="kept")
+    assert done.returncode == 0
+    assert "\nmemory , , conf, kept\n" in (cluster.folder / "x.log").read_text()
 
 
 def test_own_configuration(cluster: Cluster):
@@ -176,21 +187,21 @@ def test_unknown_option(cluster: Cluster):
 
 
 def test_a_refused_job(cluster: Cluster):
-    done = cluster.run("x.log", "true", FAKE_SLURM_REFUSE="1")
+    done = cluster.run("x.log", "true", FAKE_SLURM_REFUSE="sbatch")
     assert done.returncode == 1
     assert "sbatch did not take the job: sbatch: error: Batch job" in done.stderr
 
 
 def test_without_slurm(cluster: Cluster):
-    done = cluster.run("x.log", "true", PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    done = cluster.run("x.log", "true", PATH=str(Path(sys.executable).parent))
     assert done.returncode == 1 and "can't run sbatch" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_cancellation(cluster: Cluster, number: int):
+def interrupted(cluster: Cluster, number: int, **env: str) -> tuple[int, str]:
+    """Exit status and stderr of a request of two jobs that gets a signal."""
     process = subprocess.Popen(
         [cluster.slurm_pl, "JOB=1:2", "x.JOB.log", "sleep", "60"],
-        cwd=cluster.folder, env=cluster.environment, stderr=subprocess.PIPE, text=True,
+        cwd=cluster.folder, env={**cluster.environment, **env}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while len(list(cluster.state.glob("job.*.pid"))) < 2:
@@ -198,9 +209,23 @@ def test_cancellation(cluster: Cluster, number: int):
         time.sleep(0.02)
     process.send_signal(number)
     _, said = process.communicate(timeout=20)
-    assert process.returncode == 128 + number
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_cancellation(cluster: Cluster, number: int):
+    status, said = interrupted(cluster, number)
+    assert status == 128 + number
     assert "Slurm job 4711 cancelled" in said
     assert cluster.calls("scancel") == [["4711"]]
+
+
+def test_a_cancellation_that_fails_is_told(cluster: Cluster):
+    status, said = interrupted(cluster, signal.SIGTERM, FAKE_SLURM_REFUSE="scancel")
+    for path in cluster.state.glob("job.*.pid"):
+        os.killpg(int(path.read_text()), signal.SIGKILL)
+    assert status == 1
+    assert "scancel 4711 failed, the job may go on: scancel: error: Kill job error" in said
 
 
 def test_a_lost_task_is_a_failure(quick: Cluster, monkeypatch, capfd):
@@ -220,6 +245,23 @@ def test_the_accounting_says_why(quick: Cluster, monkeypatch, capfd):
     said = capfd.readouterr().err
     assert "job 1 of 3 failed (Slurm state TIMEOUT)" in said
     assert "1 of 3 jobs failed" in said
+
+
+def test_the_queue_says_why_without_accounting(quick: Cluster, monkeypatch, capfd):
+    monkeypatch.setattr(slurm_jobs, "LOST_SECONDS", 60.0)
+    monkeypatch.setenv("FAKE_SLURM_LOSE", "1 2")
+    monkeypatch.setenv("FAKE_SLURM_ENDED", "1 CANCELLED,2 COMPLETED")
+    assert slurm_jobs.run_slurm_jobs(["JOB=1:3", "x.JOB.log", "true"]) == 1
+    said = capfd.readouterr().err
+    assert "job 1 of 3 failed (Slurm state CANCELLED)" in said
+    assert "1 of 3 jobs failed" in said
+    assert not quick.calls("sacct")
+
+
+def test_the_folder_of_the_status_files_is_away(quick: Cluster, monkeypatch, capfd):
+    monkeypatch.setenv("FAKE_SLURM_ENDED", "N/A FAILED")
+    assert slurm_jobs.run_slurm_jobs(["x.log", "rm", "-r", "q"]) == 1
+    assert "job failed (Slurm state FAILED)" in capfd.readouterr().err
 
 
 def test_a_long_task_is_waited_for(quick: Cluster):
