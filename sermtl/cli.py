@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sermtl import __version__
 from sermtl.errors import UserError, run_main
-from sermtl.inference import row, write_table
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,6 +29,7 @@ def _predict(args: argparse.Namespace) -> None:
     """A table with a row for each file, in the order given."""
     if missing := [path for path in args.paths if not Path(path).is_file()]:
         raise UserError(f"there is no file {missing[0]}")
+    from sermtl.inference import row, write_table
     from sermtl.recognizer import EmotionRecognizer
 
     recognizer = EmotionRecognizer.from_pretrained(args.model, args.device)

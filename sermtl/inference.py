@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -72,30 +72,72 @@ def write_table(target: Path | TextIO, rows: Sequence[Mapping[str, object]]) -> 
     writer.writerows(rows)
 
 
+AddBatch = Callable[[Sequence[str], Sequence[Any]], None]
+"""Takes ids and their `sermtl.Prediction`."""
+
+
+@contextmanager
+def part_writer(folder: Path, shard: int) -> Iterator[AddBatch]:
+    """Write a shard's part, batch by batch; it is there once the block ends without an error."""
+    table, vectors = part_files(folder, shard)
+    # The table gets its name last: where it is, the part is whole.
+    with atomic_write(table) as rows, atomic_write(vectors, "wb") as embeddings:
+
+        def add(ids: Sequence[str], predictions: Sequence[Any]) -> None:
+            values = [row(utt_id, p) for utt_id, p in zip(ids, predictions, strict=True)]
+            writer = csv.DictWriter(rows, fieldnames=list(values[0]), lineterminator="\n")
+            if not rows.tell():
+                writer.writeheader()
+            writer.writerows(values)
+            for prediction in predictions:
+                if prediction.speaker_embedding is not None:
+                    embeddings.write(prediction.speaker_embedding.astype(np.float32).tobytes())
+
+        yield add
+
+
+def part_files(folder: Path, shard: int) -> tuple[Path, Path]:
+    """A shard's table, and its speaker embeddings as float32 in the table's order, if any."""
+    return folder / f"part.{shard}.csv", folder / f"part.{shard}.f32"
+
+
 def merge(folder: Path, shards: int, ids: Sequence[str]) -> list[Path]:
     """Join the shards' parts in the order of ``ids``, remove them, and tell what was written.
+
+    Lines go from file to file, so that only their places are in memory.
 
     Raises:
         UserError: if an utterance is missing from the parts.
     """
-    parts = [folder / f"part.{shard}.json" for shard in range(1, shards + 1)]
-    rows: dict[str, dict[str, object]] = {}
-    embeddings: dict[str, list[float]] = {}
-    for part in parts:
-        content = json.loads(part.read_text(encoding="utf-8"))
-        rows |= {values["id"]: values for values in content["rows"]}
-        embeddings |= content["embeddings"]
-    if missing := [utt_id for utt_id in ids if utt_id not in rows]:
-        raise UserError(
-            f"{folder}: {len(missing)} utterances have no prediction, e.g. {missing[0]}"
-        )
+    parts = [part_files(folder, shard) for shard in range(1, shards + 1)]
+    rank: dict[str, int] = {}  # of each utterance among the rows of all parts
+    places: list[tuple[BinaryIO, int]] = []  # of each row
+    with ExitStack() as opened, atomic_write(folder / TABLE, "wb") as target:
+        tables = [opened.enter_context(open(table, "rb")) for table, _ in parts]
+        header = max(table.readline() for table in tables)  # a shard without batches has none
+        for table in tables:
+            place = table.tell()
+            while line := table.readline():  # a record each: no value has a line break
+                rank[next(csv.reader([line.decode()]))[0]] = len(places)
+                places.append((table, place))
+                place += len(line)
+        if missing := [utt_id for utt_id in ids if utt_id not in rank]:
+            raise UserError(
+                f"{folder}: {len(missing)} utterances have no prediction, e.g. {missing[0]}"
+            )
+        target.write(header)
+        for utt_id in ids:
+            table, place = places[rank[utt_id]]
+            table.seek(place)
+            target.write(table.readline())
     written = [folder / TABLE]
-    write_table(folder / TABLE, [rows[utt_id] for utt_id in ids])
-    if embeddings:
+    vectors = np.concatenate([np.fromfile(file, np.float32) for _, file in parts])
+    if len(vectors):
+        vectors = vectors.reshape(len(places), -1)[[rank[utt_id] for utt_id in ids]]
         with atomic_write(folder / EMBEDDINGS, "wb") as stream:
-            vectors = np.array([embeddings[utt_id] for utt_id in ids], dtype=np.float32)
             np.savez(stream, ids=np.array(ids), embeddings=vectors)
         written.append(folder / EMBEDDINGS)
-    for part in parts:
-        part.unlink()
+    for pattern in ("part.*", ".part.*"):  # the latter are what killed jobs left
+        for file in folder.glob(pattern):
+            file.unlink()
     return written

@@ -13,12 +13,13 @@ from sermtl.data.audio import audio_files, read_dump
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.inference import DONE, merge
+from sermtl.options import DTYPES
 from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
 from sermtl.training import CHECKPOINT
 from sermtl.training.conf import resolve
 
-OPTIONS = {"weights", "batch_seconds"}  # of an inference conf
+OPTIONS = {"weights", "batch_seconds", "dtype"}  # of an inference conf
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,6 +49,8 @@ def _check(conf: dict[str, Any], file: str) -> None:
     seconds = conf["batch_seconds"]
     if not isinstance(seconds, int | float) or not seconds > 0:
         raise UserError(f"batch_seconds must be a positive number, not {seconds!r}")
+    if conf["dtype"] not in DTYPES:
+        raise UserError(f"dtype must be one of {', '.join(DTYPES)}, not {conf['dtype']!r}")
 
 
 def _infer(
@@ -79,7 +82,7 @@ def _run_jobs(
     begun: Stage,
 ) -> None:
     if not begun.is_done():  # parts of other work must not be taken for this one's
-        for part in output.glob("part.*.json"):
+        for part in output.glob("part.*"):
             part.unlink()
         begun.finish([])
     command = [
@@ -90,7 +93,7 @@ def _run_jobs(
         *(sys.executable, "-m", "sermtl.bin.infer_shard"),
         *("--model", str(model), "--weights", conf["weights"]),
         *("--dump", str(dump), "--output", str(output)),
-        *("--batch_seconds", str(conf["batch_seconds"])),
+        *("--batch_seconds", str(conf["batch_seconds"]), "--dtype", str(conf["dtype"])),
         *("--shard", "JOB", "--shards", str(args.inference_nj), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from sermtl.data.audio import read_dump
 from sermtl.errors import run_main
 from sermtl.files import atomic_write
-from sermtl.inference import row, shard_batches
+from sermtl.inference import part_files, part_writer, shard_batches
 from sermtl.jobs import device
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Leave ``part.<shard>.json`` and, from the first shard, what the model learned to mix."""
+    """Leave a part of the answers and, from the first shard, what the model learned to mix."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="experiment folder")
     parser.add_argument("--weights", required=True)
     parser.add_argument("--dump", type=Path, required=True, help="dumped set")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--batch_seconds", type=float, required=True)
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--shard", type=int, required=True)
     parser.add_argument("--shards", type=int, required=True)
     parser.add_argument("--ngpu", type=int, default=0)
     args = parser.parse_args(argv)
-    part = args.output / f"part.{args.shard}.json"
-    if part.exists():
+    if part_files(args.output, args.shard)[0].exists():
         return
 
+    # oneDNN keeps what it compiles for each length, a thousand of them: hundreds of megabytes.
+    # A batch's layers are alike, and the next batch has another length.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     import torch
     from tqdm import tqdm
 
@@ -37,20 +41,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(1)  # sums come out alike however many shards there are
     recognizer = EmotionRecognizer.from_pretrained(
-        args.model, device(args.ngpu, args.shard), args.weights
+        args.model, device(args.ngpu, args.shard), args.weights, args.dtype
     )
     dump = read_dump(args.dump)
     ids = dump.ids
     recognizer.model.frontend.check_lengths(dict(zip(ids, dump.lengths, strict=True)))
-    rows, embeddings = [], {}
-    for batch in tqdm(
-        shard_batches(dump.lengths, args.batch_seconds, args.shard, args.shards), unit="batch"
-    ):
-        predictions = recognizer.recognize([dump.samples(ids[i]) for i in batch])
-        for i, prediction in zip(batch, predictions, strict=True):
-            rows.append(row(ids[i], prediction))
-            if prediction.speaker_embedding is not None:
-                embeddings[ids[i]] = prediction.speaker_embedding.tolist()
     if args.shard == 1:
         model = recognizer.model
         with atomic_write(args.model / "layer_weights.json") as stream:
@@ -59,8 +54,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             total = sum(p.numel() for p in model.parameters())
             encoder = sum(p.numel() for p in model.frontend.parameters())
             json.dump({"total": total, "encoder": encoder}, stream)
-    with atomic_write(part) as stream:
-        json.dump({"rows": rows, "embeddings": embeddings}, stream)
+    batches = shard_batches(dump.lengths, args.batch_seconds, args.shard, args.shards)
+    with part_writer(args.output, args.shard) as add:
+        for batch in tqdm(batches, unit="batch"):
+            names = [ids[i] for i in batch]
+            add(names, recognizer.recognize([dump.samples(name) for name in names]))
 
 
 if __name__ == "__main__":

@@ -22,11 +22,14 @@ def edit_counts(
         (N, 2) int64: substitutions + insertions + deletions, and words (characters) of the
         reference. Sums over utterances give corpus-level rates through `error_rate`.
     """
-    counts = np.zeros((len(references), 2), dtype=np.int64)
-    for row, texts in zip(counts, zip(references, hypotheses, strict=True), strict=True):
-        reference, hypothesis = texts if characters else (text.split() for text in texts)
-        row[:] = Levenshtein.distance(reference, hypothesis), len(reference)
-    return counts
+    counts: list[int] = []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        if characters:
+            counts += Levenshtein.distance(reference, hypothesis), len(reference)
+        else:
+            words = reference.split()
+            counts += Levenshtein.distance(words, hypothesis.split()), len(words)
+    return np.array(counts, dtype=np.int64).reshape(-1, 2)
 
 
 def error_rate(sums: np.ndarray) -> np.ndarray:

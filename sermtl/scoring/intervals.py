@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ RESAMPLES = 1000
 SEED = 0
 MIN_SPEAKERS = 10
 """Fewer speakers than this say too little about speakers in general to be drawn from."""
+
+MAX_MULTINOMIAL = 4_000_000  # numbers drawn at most: about half a second
+KINDS_AT_ONCE = 64
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 """From sums of counts (..., K) to scores (...)."""
@@ -38,9 +42,7 @@ class Units:
         """Counts of utterances (N, K) summed within units: (count, K)."""
         if self.count == len(rows):
             return rows
-        sums = np.zeros((self.count, rows.shape[1]), dtype=rows.dtype)
-        np.add.at(sums, self.index, rows)
-        return sums
+        return np.stack([np.bincount(self.index, column, self.count) for column in rows.T], axis=1)
 
 
 def resampling_units(speakers: Sequence[str], ids: Sequence[str] | None = None) -> Units:
@@ -50,19 +52,21 @@ def resampling_units(speakers: Sequence[str], ids: Sequence[str] | None = None) 
         speakers: of each answer; an utterance of unknown speaker is a unit of its own.
         ids: utterance of each answer, where several models answer the same one.
     """
-    utterances = [(utt_id,) for utt_id in (ids or range(len(speakers)))]  # no speaker's name
+    utterances = ids or range(len(speakers))
     if len(set(speakers) - {UNKNOWN}) < MIN_SPEAKERS:
         name, members = "utterances", utterances
     else:
         pairs = zip(speakers, utterances, strict=True)
-        name, members = "speakers", [s if s != UNKNOWN else utterance for s, utterance in pairs]
+        # In a tuple, an utterance's id is no speaker's name.
+        name, members = "speakers", [s if s != UNKNOWN else (utt_id,) for s, utt_id in pairs]
     order = {unit: number for number, unit in enumerate(dict.fromkeys(members))}
-    return Units(name, np.array([order[unit] for unit in members], dtype=np.int64), len(order))
+    index = np.fromiter(map(order.__getitem__, members), np.int64, len(members))
+    return Units(name, index, len(order))
 
 
 def one_hot_cells(reference: np.ndarray, hypothesis: np.ndarray, num_classes: int) -> np.ndarray:
-    """Each utterance's confusion matrix as a row: (N,), (N,) -> (N, C * C) int64."""
-    cells = np.zeros((len(reference), num_classes**2), dtype=np.int64)
+    """Each utterance's confusion matrix as a row: (N,), (N,) -> (N, C * C) int8."""
+    cells = np.zeros((len(reference), num_classes**2), dtype=np.int8)
     cells[np.arange(len(reference)), np.asarray(reference) * num_classes + hypothesis] = 1
     return cells
 
@@ -73,13 +77,58 @@ def resampled_sums(
     """Sums of counts over resampled units: (N, K) -> (resamples, K)."""
     # Units with equal counts are interchangeable: how often each *kind* of unit is drawn is
     # multinomial, which for utterances leaves a few dozen kinds to draw instead of thousands.
-    sums = units.sums(rows)
-    multiplicity = Counter(map(bytes, sums))
-    kinds = np.frombuffer(b"".join(multiplicity), sums.dtype).reshape(len(multiplicity), -1)
-    shares = np.array(list(multiplicity.values())) / units.count
-    drawn = np.random.default_rng(seed).multinomial(units.count, shares, size=resamples)
+    found = Counter(map(bytes, sums := units.sums(rows)))
     # Floating point, exact for counts, because numpy multiplies integers far slower.
-    return drawn.astype(np.float64) @ kinds.astype(np.float64)
+    kinds = np.frombuffer(b"".join(found), sums.dtype).reshape(len(found), -1).astype(np.float64)
+    multiplicity = tuple(found.values())
+    if len(kinds) * resamples > MAX_MULTINOMIAL:
+        return _poisson_sums(kinds, np.array(multiplicity), resamples, seed)
+    return _multinomial(multiplicity, resamples, seed) @ kinds
+
+
+@lru_cache(maxsize=1)  # where no two speakers are alike, all scores of a set draw the same
+def _multinomial(multiplicity: tuple[int, ...], resamples: int, seed: int) -> np.ndarray:
+    """How often each kind is drawn, (resamples, K) float64."""
+    units = sum(multiplicity)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(units, np.array(multiplicity) / units, size=resamples)
+    return drawn.astype(np.float64)
+
+
+def _poisson_sums(
+    kinds: np.ndarray, multiplicity: np.ndarray, resamples: int, seed: int
+) -> np.ndarray:
+    """As by a multinomial draw, which takes three times as long where there are many kinds.
+
+    Independent Poisson counts are multinomial once their sum is given, so a few too few of them
+    and single draws for the rest make a resample of the right size.
+
+    Args:
+        kinds: (K, n).
+        multiplicity: units of each kind (K,).
+    """
+    random, units = np.random.default_rng(seed), int(multiplicity.sum())
+    kinds = np.column_stack([kinds, np.ones(len(kinds))])  # the last sum is the number drawn
+    sums = np.zeros((kinds.shape[1], resamples))
+    fewer = 1 - 8 / np.sqrt(units)  # eight standard deviations: too many are never drawn
+    for of in np.unique(multiplicity):
+        alike, distribution = kinds[multiplicity == of], _poisson_distribution(of * fewer)
+        for start in range(0, len(alike), KINDS_AT_ONCE):
+            part = alike[start : start + KINDS_AT_ONCE]
+            counts = np.searchsorted(distribution, random.random((len(part), resamples)))
+            sums += part.T @ counts.astype(np.float64)
+    kind_of = np.repeat(np.arange(len(kinds)), multiplicity)
+    for i, missing in enumerate(units - sums[-1].astype(np.int64)):
+        drawn = kind_of[random.integers(units, size=missing)]
+        sums[:, i] += np.bincount(drawn, minlength=len(kinds)) @ kinds
+    return sums[:-1].T
+
+
+def _poisson_distribution(mean: float) -> np.ndarray:
+    """Cumulative probabilities of 0, 1, 2, …, to the end of double precision."""
+    last = int(mean + 12 * np.sqrt(mean) + 20)
+    ratios = np.log(mean / np.arange(1, last + 1))
+    return np.cumsum(np.exp(np.concatenate([[0.0], np.cumsum(ratios)]) - mean))
 
 
 def interval(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from sermtl.transcription.dumped_set import CORPUS_TEXT
 from sermtl.transcription.normalizers import comparable
 
 REFERENCES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "text": "text"}
+ANSWERS = ("emotion", "gender", "transcript")  # columns of the table
 
 
 @dataclass
@@ -76,17 +79,19 @@ def read_predictions(
     """
     references = _read_references(dump)
     ids = list(references["emotion"])
-    rows, columns = _read_csv(folder / TABLE)
-    _same_utterances(folder / TABLE, rows, ids, dump)
+    table = _read_table(folder / TABLE)
+    place = {utt_id: row for row, utt_id in enumerate(table.texts["id"])}
+    _same_utterances(folder / TABLE, place, ids, dump)
+    order = [place[i] for i in ids]
     if not made_from(folder / DONE, audio_files(dump)):
         raise UserError(f"{folder / TABLE}: not made from the audio of {dump}: run stage 6 again")
-    classes = [c.removeprefix("prob_") for c in columns if c.startswith("prob_")]
-    if not classes:
-        raise UserError(f"{folder / TABLE} has no column prob_<class>: run stage 6 again")
-    for i, row in rows.items():
-        if row.get("emotion") not in classes:
-            raise UserError(f"{folder / TABLE}: emotion of {i} is {row.get('emotion')!r}")
-    tasks = [c.removeprefix("weight_") for c in columns if c.startswith("weight_")]
+    numbers = {column: values[order] for column, values in table.numbers.items()}
+    classes = [c.removeprefix("prob_") for c in numbers if c.startswith("prob_")]
+    tasks = [c.removeprefix("weight_") for c in numbers if c.startswith("weight_")]
+    if not classes or "emotion" not in table.texts:
+        raise UserError(
+            f"{folder / TABLE} has no columns emotion and prob_<class>: run stage 6 again"
+        )
     source = "whisper" if (dump / CORPUS_TEXT).exists() else "corpus"
     extra_texts = extra.get("text", {})
     normalize = comparable(text_form)
@@ -96,22 +101,23 @@ def read_predictions(
     }
     labels["text"] = [t if t == UNKNOWN else normalize(t) or UNKNOWN for t in labels["text"]]
     answers = {
-        column: [rows[i][column] for i in ids]
-        for column in ("emotion", "gender", "transcript")
-        if column in columns
+        column: [values[row] for row in order]
+        for column, values in table.texts.items()
+        if column in ANSWERS
     }
+    for utt_id, emotion in zip(ids, answers["emotion"], strict=True):
+        if emotion not in classes:
+            raise UserError(f"{folder / TABLE}: emotion of {utt_id} is {emotion!r}")
     if "transcript" in answers:
         answers["transcript"] = [normalize(text) for text in answers["transcript"]]
     return Predicted(
         name=name,
         ids=ids,
         classes=classes,
-        probabilities=_numbers(folder / TABLE, rows, ids, [f"prob_{label}" for label in classes]),
+        probabilities=np.column_stack([numbers[f"prob_{label}"] for label in classes]),
         references=labels,
         answers=answers,
-        task_weights={
-            task: _numbers(folder / TABLE, rows, ids, [f"weight_{task}"])[:, 0] for task in tasks
-        },
+        task_weights={task: numbers[f"weight_{task}"] for task in tasks},
         embeddings=_read_embeddings(folder / EMBEDDINGS, ids, dump),
         text_sources=["extra" if i in extra_texts else source for i in ids],
         text_form=text_form,
@@ -150,42 +156,72 @@ def read_extra_labels(path: Path) -> dict[str, dict[str, str]]:
         UserError: when columns are missing or unknown, an utterance appears twice, or a gender is
             none.
     """
-    rows, columns = _read_csv(path)
+    records = _records(path)
+    columns = next(records)
     if unknown := [c for c in columns if c != "id" and c not in REFERENCES]:
         raise UserError(f"{path}: column {unknown[0]!r} is none of id, {', '.join(REFERENCES)}")
-    labels = {
-        column: {i: row[column].strip() for i, row in rows.items() if row[column].strip()}
-        for column in columns
-        if column != "id"
-    }
+    labels: dict[str, dict[str, str]] = {column: {} for column in columns if column != "id"}
+    for fields in records:
+        row = dict(zip(columns, fields, strict=True))
+        for column, values in labels.items():
+            if value := row[column].strip():
+                values[row["id"]] = value
     if genders := labels.get("gender"):
         known = {i: parse_gender(f"{path}: {i}", value) for i, value in genders.items()}
         labels["gender"] = {i: gender for i, gender in known.items() if gender}
     return labels
 
 
-def _read_csv(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Rows by the column ``id``, and the columns' names."""
+@dataclass
+class _Table:
+    """What is needed of the table of predictions: columns in the order of its rows."""
+
+    texts: dict[str, list[str]]  # id and answers
+    numbers: dict[str, np.ndarray]  # probabilities and task weights (N,)
+
+
+def _read_table(path: Path) -> _Table:
+    records = _records(path)
+    columns = next(records)
+    texts: dict[str, list[str]] = {c: [] for c in columns if c in ("id", *ANSWERS)}
+    numbers = {c: array("d") for c in columns if c.startswith(("prob_", "weight_"))}
+    for fields in records:
+        row = dict(zip(columns, fields, strict=True))
+        for column, values in texts.items():
+            values.append(row[column])
+        for column, values in numbers.items():
+            try:
+                values.append(float(row[column]))
+            except ValueError:
+                values.append(np.nan)
+            if not isfinite(values[-1]):
+                raise UserError(f"{path}: {column} of {row['id']} is {row[column]!r}, not a number")
+    return _Table(texts, {column: np.array(values) for column, values in numbers.items()})
+
+
+def _records(path: Path) -> Iterator[list[str]]:
+    """Names of the columns, and the records; the values of the column ``id`` are distinct."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            columns = list(reader.fieldnames or [])
+            reader = csv.reader(stream)
+            columns = next(reader, [])
             if "id" not in columns:
                 raise UserError(f"{path} has no column 'id' in its first line")
-            rows: dict[str, dict[str, str]] = {}
-            for row in reader:
+            yield columns
+            at, seen = columns.index("id"), set()
+            for fields in filter(None, reader):
                 where = f"{path}:{reader.line_num}"
-                if None in row or None in row.values():
+                if len(fields) != len(columns):
                     raise UserError(f"{where}: not as many values as the first line has columns")
-                if row["id"] in rows:
-                    raise UserError(f"{where}: {row['id']} appears twice")
-                rows[row["id"]] = row
+                if fields[at] in seen:
+                    raise UserError(f"{where}: {fields[at]} appears twice")
+                seen.add(fields[at])
+                yield fields
     except FileNotFoundError as error:
         hint = ": run stage 6 (inference) first" if path.name == TABLE else ""
         raise UserError(f"{path} is missing{hint}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from error
-    return rows, columns
 
 
 def _same_utterances(
@@ -201,23 +237,6 @@ def _same_utterances(
             raise UserError(f"{path} {what} ({len(names)}): {some}; run stage 6 again")
 
 
-def _numbers(
-    path: Path, rows: Mapping[str, Mapping[str, str]], ids: Sequence[str], columns: Sequence[str]
-) -> np.ndarray:
-    """Columns as numbers, (N, len(columns)) float64."""
-    numbers = np.empty((len(ids), len(columns)))
-    for i, utt_id in enumerate(ids):
-        for j, column in enumerate(columns):
-            try:
-                numbers[i, j] = float(rows[utt_id][column])
-            except ValueError:
-                numbers[i, j] = np.nan
-            if not np.isfinite(numbers[i, j]):
-                value = rows[utt_id][column]
-                raise UserError(f"{path}: {column} of {utt_id} is {value!r}, not a number")
-    return numbers
-
-
 def _read_embeddings(path: Path, ids: Sequence[str], dump: Path) -> np.ndarray | None:
     """Embeddings in the order of ``ids``; ``None`` without the file (no speaker task)."""
     if not path.exists():
@@ -229,4 +248,5 @@ def _read_embeddings(path: Path, ids: Sequence[str], dump: Path) -> np.ndarray |
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise UserError(f"{path}: damaged ({error}): run stage 6 again") from error
     _same_utterances(path, place, ids, dump)
-    return embeddings[[place[i] for i in ids]]
+    order = [place[i] for i in ids]
+    return embeddings if order == sorted(order) else embeddings[order]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,8 @@ def emotion_cells(
     references = np.array(reference(parts, "emotion"), dtype=object)
     hypotheses = np.concatenate([part.emotions(labels) for part in parts])
     chosen = np.isin(references, scored or labels)
-    indices = np.array([labels.index(label) for label in references[chosen]], dtype=np.int64)
+    number = {label: i for i, label in enumerate(labels)}
+    indices = np.array([number[label] for label in references[chosen]], dtype=np.int64)
     return chosen, one_hot_cells(indices, hypotheses[chosen], len(labels))
 
 
@@ -134,9 +136,12 @@ def gender_cells(
     references = reference(parts, "gender")
     answers = [value for part in parts for value in part.answers["gender"]]
     chosen = np.array([value != UNKNOWN for value in references])
-    pairs = [(labels.index(references[i]), labels.index(answers[i])) for i in chosen.nonzero()[0]]
-    indices = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return chosen, one_hot_cells(indices[:, 0], indices[:, 1], len(labels))
+    number = {label: i for i, label in enumerate(labels)}
+    told, found = (
+        np.array([number[label] for label in compress(side, chosen)], dtype=np.int64)
+        for side in (references, answers)
+    )
+    return chosen, one_hot_cells(told, found, len(labels))
 
 
 def word_counts(
@@ -146,18 +151,14 @@ def word_counts(
     texts = reference(parts, "text")
     chosen = np.array([text != UNKNOWN for text in texts])
     answers = [value for part in parts for value in part.answers["transcript"]]
-    keep = np.flatnonzero(chosen)
-    if not len(keep):
-        return chosen, np.zeros((0, 2), dtype=np.int64)
-    counts = edit_counts([texts[i] for i in keep], [answers[i] for i in keep], characters)
-    return chosen, counts
+    pairs = (list(compress(side, chosen)) for side in (texts, answers))
+    return chosen, edit_counts(*pairs, characters)
 
 
 def units_of(parts: Sequence[Predicted], chosen: np.ndarray) -> Units:
     """What the bootstrap draws of the chosen answers."""
-    speakers, ids = reference(parts, "speaker"), _ids(parts)
-    keep = np.flatnonzero(chosen)
-    return resampling_units([speakers[i] for i in keep], [ids[i] for i in keep])
+    columns = reference(parts, "speaker"), _ids(parts)
+    return resampling_units(*(list(compress(column, chosen)) for column in columns))
 
 
 def _ids(parts: Sequence[Predicted]) -> list[str]:
@@ -166,8 +167,7 @@ def _ids(parts: Sequence[Predicted]) -> list[str]:
 
 def _number(parts: Sequence[Predicted], chosen: np.ndarray) -> int:
     """Of utterances: several models may have answered the same one."""
-    ids = _ids(parts)
-    return len({ids[i] for i in np.flatnonzero(chosen)})
+    return len(set(compress(_ids(parts), chosen)))
 
 
 def _emotion(
@@ -228,7 +228,7 @@ def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
         **interval(words, units, {"wer": error_rate}),
         **interval(word_counts(parts, characters=True)[1], units, {"cer": error_rate}),
         "wer_n": _number(parts, chosen),
-        "wer_reference": "+".join(sorted({sources[i] for i in np.flatnonzero(chosen)})),
+        "wer_reference": "+".join(sorted(set(compress(sources, chosen)))),
         "wer_form": "+".join(sorted({part.text_form for part in parts})),
     }
     if any(part.training_texts is None for part in parts):

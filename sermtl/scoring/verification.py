@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ import numpy as np
 from sermtl.data.utterance import UNKNOWN
 from sermtl.scoring.intervals import RESAMPLES, SEED, Units
 
-AT_ONCE = 50  # resamples
+AT_ONCE = 25  # resamples
+PAIRS_AT_ONCE = 1024  # trials
 MAX_TRIALS = 10_000
 """Same-speaker trials, and as many different-speaker ones, drawn at most."""
 
@@ -38,7 +40,7 @@ def trials(
         ``first``, ``second`` (T,) indices of utterances, and ``same`` (T,) bool.
     """
     known = [i for i, speaker in enumerate(speakers) if speaker != UNKNOWN]
-    utterances = np.array(sorted(known, key=lambda i: (speakers[i], i)), dtype=np.int64)
+    utterances = np.array(sorted(known, key=speakers.__getitem__), dtype=np.int64)
     names = [speakers[i] for i in utterances]
     ends = {name: position + 1 for position, name in enumerate(names)}
     position = np.arange(len(names))
@@ -69,10 +71,69 @@ def _draw(
 
 def cosine(embeddings: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Cosine of pairs of rows: (N, H), (T,), (T,) -> (T,); 0 with a zero vector."""
-    embeddings = embeddings.astype(np.float64)
-    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    unit = np.divide(embeddings, norms, out=np.zeros_like(embeddings), where=norms > 0)
-    return np.einsum("th,th->t", unit[first], unit[second])
+
+    def unit(rows: np.ndarray) -> np.ndarray:
+        vectors = embeddings[rows].astype(np.float64)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+    cosines = np.empty(len(first))
+    for start in range(0, len(first), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
+        np.einsum("th,th->t", unit(first[part]), unit(second[part]), out=cosines[part])
+    return cosines
+
+
+class OperatingPoints:
+    """What a verifier accepts at each of its thresholds.
+
+    Args:
+        scores: (T,), higher for likelier the same speaker.
+        same: (T,) bool, the truth.
+    """
+
+    def __init__(self, scores: np.ndarray, same: np.ndarray) -> None:
+        order = np.argsort(-scores, kind="stable")
+        same = np.asarray(same, dtype=bool)[order]
+        # One operating point per distinct score: equal scores are accepted together.
+        last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+        self.same, self.different = order[same], order[~same]  # trials, the likeliest first
+        self._accepted = [  # (P,), how many of them each point accepts; the first point, none
+            np.concatenate([[0], np.cumsum(kind)[last]]) for kind in (same, ~same)
+        ]
+
+    def equal_error_rate(self, same: np.ndarray, different: np.ndarray) -> np.ndarray:
+        """Where false acceptances and false rejections are equally frequent.
+
+        Args:
+            same: (R, 1 + S), a zero and how often each of the trials ``self.same`` counts; summed
+                up in place, since new memory would take longer than the sums.
+            different: (R, 1 + D), likewise.
+
+        Returns:
+            (R,): rates between 0 and 1, on the ROC's straight lines between thresholds; NaN where
+            the trials are all of one kind.
+        """
+        rows = np.arange(len(same))
+        counts = [np.cumsum(weights, axis=1, out=weights) for weights in (same, different)]
+
+        def rates(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """False acceptances, and how far false rejections exceed them, at a point per row."""
+            with np.errstate(invalid="ignore"):
+                found, accepted = (
+                    kind[rows, of[points]] / kind[:, -1]
+                    for kind, of in zip(counts, self._accepted, strict=True)
+                )
+            return accepted, (1 - found) - accepted
+
+        # The excess falls from 1 to -1; the rate lies where the line through it crosses 0.
+        before, after = np.zeros_like(rows), np.full_like(rows, len(self._accepted[0]) - 1)
+        while (after - before > 1).any():
+            middle = (before + after) // 2
+            crossed = rates(middle)[1] <= 0
+            before, after = np.where(crossed, before, middle), np.where(crossed, middle, after)
+        (start, above), (end, below) = rates(before), rates(after)
+        return start + above / (above - below) * (end - start)
 
 
 def equal_error_rate(
@@ -86,28 +147,13 @@ def equal_error_rate(
         weights: (..., T), how often each trial counts; without, once.
 
     Returns:
-        (...): rates between 0 and 1, on the ROC's straight lines between thresholds; NaN where the
-        trials are all of one kind.
+        (...): as `OperatingPoints.equal_error_rate`.
     """
-    order = np.argsort(-scores, kind="stable")
-    scores, same = scores[order], np.asarray(same, dtype=bool)[order]
-    weights = np.ones(len(order)) if weights is None else np.asarray(weights)[..., order]
-    # One operating point per distinct score: equal scores are accepted together.
-    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-
-    def share(kind: np.ndarray) -> np.ndarray:
-        counts = np.cumsum(weights * kind, axis=-1)[..., last]
-        with np.errstate(invalid="ignore"):
-            counts = counts / counts[..., -1:]
-        return np.concatenate([np.zeros_like(counts[..., :1]), counts], axis=-1)
-
-    accepted, rejected = share(~same), 1 - share(same)
-    # The gap falls from 1 to -1; the rate lies where the line through it crosses 0.
-    gap = rejected - accepted
-    after = np.maximum(np.argmax(gap <= 0, axis=-1), 1)[..., None]
-    above, below = (np.take_along_axis(gap, place, -1) for place in (after - 1, after))
-    start, end = (np.take_along_axis(accepted, place, -1) for place in (after - 1, after))
-    return (start + above / (above - below) * (end - start))[..., 0]
+    points = OperatingPoints(scores, same)
+    weights = np.ones(len(scores)) if weights is None else np.asarray(weights)
+    rows = np.pad(weights.reshape(-1, len(scores)), ((0, 0), (1, 0)))
+    kinds = (rows[:, np.append(0, 1 + kind)] for kind in (points.same, points.different))
+    return points.equal_error_rate(*kinds).reshape(weights.shape[:-1])
 
 
 @dataclass(frozen=True)
@@ -119,6 +165,11 @@ class Trials:
     same: np.ndarray  # (T,) bool
     cosines: np.ndarray  # (T,)
 
+    @cached_property
+    def points(self) -> OperatingPoints:
+        """Of these pairs."""
+        return OperatingPoints(self.cosines, self.same)
+
     def error_rate(self, units: Units, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Equal error rate, and the number of same-speaker pairs that it rests on.
 
@@ -129,10 +180,20 @@ class Trials:
         Returns:
             (R,) and (R,).
         """
-        one, other = units.index[self.first], units.index[self.second]
-        # A speaker drawn twice brings each of its pairs twice.
-        counts = draws[:, one] * np.where(one == other, 1, draws[:, other])
-        return equal_error_rate(self.cosines, self.same, counts), counts[:, self.same].sum(1)
+        never, once = units.count, units.count + 1  # two more units
+        draws = np.pad(draws, ((0, 0), (0, 2)))
+        draws[:, once] = 1
+
+        def counts(trials: np.ndarray) -> np.ndarray:
+            one, other = units.index[self.first[trials]], units.index[self.second[trials]]
+            # A speaker drawn twice brings each of its pairs twice.
+            other = np.where(one == other, once, other)
+            weights = draws[:, np.append(never, one)]
+            weights *= draws[:, np.append(never, other)]
+            return weights
+
+        same, different = counts(self.points.same), counts(self.points.different)
+        return self.points.equal_error_rate(same, different), same[:, -1]
 
 
 def pooled_error_rate(models: Sequence[Trials], units: Units) -> dict[str, Any]:

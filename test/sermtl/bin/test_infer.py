@@ -1,8 +1,13 @@
-import pytest
+import shutil
 
-from sermtl.bin import infer
+import pytest
+from tiny_corpus import arguments, write
+
+from sermtl.bin import infer, infer_shard
+from sermtl.data.datadir import read_column, write_column
 from sermtl.errors import UserError
 from sermtl.files import exclusive
+from sermtl.training.task import SERTask
 
 
 @pytest.fixture
@@ -25,6 +30,7 @@ def run(root, tmp_path):
         ("--batch_second 3", "'batch_second'"),
         ("--batch_seconds 0", "positive number, not 0"),
         ("--batch_seconds abc", "positive number, not 'abc'"),
+        ("--dtype half", "one of float32, bfloat16, not 'half'"),
         ("foo bar", "--inference_args 'foo bar': expected --name"),
         ("", r"final\.pth is missing: train first"),
     ],
@@ -50,3 +56,35 @@ def test_two_at_once_are_refused(run, tmp_path):
     with exclusive(output), pytest.raises(UserError, match="another run"):
         run()
     assert not (output / "done.json").exists()
+
+
+def test_the_number_of_jobs_changes_no_byte(root, tmp_path, monkeypatch):
+    """One clip more than whole batches, so that jobs get different amounts."""
+    data, exp = tmp_path / "data", tmp_path / "exp"
+    write(data, valid=7)
+    write_column(data / "valid" / "utt2num_samples", read_column(data / "valid" / "speech_shape"))
+    SERTask.main(cmd=arguments(data, exp, max_epoch=1))
+    shutil.copytree(data / "tokens", exp / "tokens")
+
+    def in_process(command):
+        job = command[command.index("sermtl.bin.infer_shard") + 1 :]
+        for shard in range(1, int(job[job.index("--shards") + 1]) + 1):
+            infer_shard.main([str(shard) if word == "JOB" else word for word in job])
+        return 0
+
+    monkeypatch.setattr(infer.jobs, "run", in_process)
+    answers = []
+    for jobs in ("1", "2", "3"):
+        infer.main(
+            [
+                *(f"--expdir={exp}", f"--dumpdir={data}", f"--datadir={data}"),
+                *("--test_sets=valid", f"--inference_config={root / 'conf' / 'infer.yaml'}"),
+                *("--inference_args=--batch_seconds 0.8", f"--cmd={root / 'utils' / 'run.pl'}"),
+                *(f"--inference_nj={jobs}", f"--inference_tag={jobs}"),
+            ]
+        )
+        folder = exp / f"inference_{jobs}" / "valid"
+        files = ("predictions.csv", "speaker_embeddings.npz")
+        answers.append([(folder / name).read_bytes() for name in files])
+    assert answers[0][0].count(b"\n") == 8
+    assert answers[0] == answers[1] == answers[2]

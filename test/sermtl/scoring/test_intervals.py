@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
+from sermtl.scoring import intervals
 from sermtl.scoring.intervals import (
     interval,
     one_hot_cells,
@@ -50,9 +52,16 @@ def test_value_and_resamples_are_of_whole_speakers() -> None:
     assert len(np.unique(sums, axis=0)) > 40
 
 
+@pytest.fixture(params=[intervals.MAX_MULTINOMIAL, 0])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few kinds of units, and as if they were many."""
+    monkeypatch.setattr(intervals, "MAX_MULTINOMIAL", request.param)
+
+
+@pytest.mark.usefixtures("either_way")
 def test_interval_equals_that_of_a_plain_loop() -> None:
     reference, hypothesis = draw(300)
-    speakers = [f"s{i % 23}" for i in range(300)]
+    speakers = [f"s{i % 100}" for i in range(300)]
     units = resampling_units(speakers)
     rng = np.random.default_rng(5)
     scores = []
@@ -67,6 +76,7 @@ def test_interval_equals_that_of_a_plain_loop() -> None:
     assert [got["low"], got["high"]] == pytest.approx(np.percentile(scores, [2.5, 97.5]), abs=0.006)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_interval_of_a_proportion_is_binomial() -> None:
     rows = np.array([[1, 1]] * 70 + [[0, 1]] * 130)
     units = resampling_units(["<unk>"] * 200)
@@ -75,9 +85,23 @@ def test_interval_of_a_proportion_is_binomial() -> None:
     assert [got["low"], got["high"]] == pytest.approx(expected, abs=0.006)
 
 
+@pytest.mark.usefixtures("either_way")
+def test_resamples_have_the_moments_of_drawing_with_replacement() -> None:
+    rng = np.random.default_rng(0)
+    errors = rng.poisson(3, 500)
+    rows = np.stack([errors, errors + rng.geometric(0.3, 500), np.ones(500, int)], axis=1)
+    sums = resampled_sums(rows, resampling_units(["<unk>"] * 500), resamples=20_000)
+    assert (sums[:, 2] == 500).all()
+    spread = np.cov(rows.T, bias=True) * 500
+    error = np.sqrt(np.diag(spread) / 20_000)[:2]
+    assert (np.abs(sums.mean(0) - rows.sum(0))[:2] < 4 * error).all()
+    assert np.cov(sums.T)[:2, :2] == pytest.approx(spread[:2, :2], rel=0.06)
+
+
+@pytest.mark.usefixtures("either_way")
 def test_the_seed_decides() -> None:
-    rows = np.random.default_rng(0).integers(0, 9, (40, 2)) + 1
-    units = resampling_units(["<unk>"] * 40)
+    rows = np.random.default_rng(0).integers(0, 9, (100, 2)) + 1
+    units = resampling_units(["<unk>"] * 100)
     assert (resampled_sums(rows, units) == resampled_sums(rows, units)).all()
     assert (resampled_sums(rows, units) != resampled_sums(rows, units, seed=1)).any()
 
@@ -107,6 +131,23 @@ def test_paired_test_tells_systems_apart_and_knows_equals() -> None:
     assert mirrored["p"] == result["p"]
     same = paired_test(first, first, units, statistics)["f1"]
     assert same["p"] == 1 and same["difference"]["low"] == same["difference"]["high"] == 0
+
+
+def test_paired_test_of_many_word_counts_takes_little_memory() -> None:
+    """Thousands of different counts: drawn all at once, they would be a gigabyte."""
+    rng = np.random.default_rng(0)
+    words = rng.geometric(1 / 16, 50_000)
+    first, second = (np.stack([rng.binomial(words, p), words], axis=1) for p in (0.3, 0.295))
+    units = resampling_units(["<unk>"] * len(words))
+    tracemalloc.start()
+    got = paired_test(first, second, units, {"rate": rate}, resamples=2000)["rate"]
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    gains = second[:, 0] - first[:, 0]  # the words are the same
+    deviation = np.std(gains - got["difference"]["value"] * words) / np.sqrt(len(words))
+    expected = (gains.mean() + deviation * norm.ppf([0.025, 0.975])) / words.mean()
+    found = [got["difference"][side] for side in ("low", "high")]
+    assert found == pytest.approx(expected, abs=0.1 * deviation / words.mean())
 
 
 def test_paired_test_rejects_a_true_null_at_its_level() -> None:

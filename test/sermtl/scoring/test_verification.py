@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scipy.interpolate import interp1d
 from scipy.optimize import brentq
+from scipy.spatial.distance import cosine as distance
 from sklearn.metrics import roc_curve
 
-from sermtl.scoring.intervals import resampling_units
+from sermtl.scoring import verification
+from sermtl.scoring.intervals import Units, resampling_units
 from sermtl.scoring.verification import (
     Trials,
     cosine,
@@ -99,27 +101,51 @@ def test_each_model_has_a_threshold_of_its_own() -> None:
     assert (rate["value"], rate["low"], rate["high"]) == (0, 0, 0)
 
 
-def test_interval_is_that_of_a_plain_bootstrap_over_speakers() -> None:
+@pytest.mark.parametrize("unit", ["speakers", "utterances"])
+def test_interval_is_that_of_a_plain_bootstrap(unit: str) -> None:
     rng = np.random.default_rng(0)
-    speakers = [f"s{i // 4}" for i in range(48)]
+    size = 4 if unit == "speakers" else 6  # of a speaker; nine of them are too few to draw
+    speakers = [f"s{i // size}" for i in range(48)]
     first, second, same = trials(speakers)
     model = Trials(first, second, same, same + rng.normal(size=len(same)))
     rate = pooled_error_rate([model], resampling_units(speakers))
-    assert rate["unit"] == "speakers"
+    assert rate["unit"] == unit
     assert rate["value"] == pytest.approx(equal_error_rate(model.cosines, same))
     drawn = []
     for _ in range(400):
-        count = np.bincount(rng.integers(0, 12, 12), minlength=12)
-        one, other = first // 4, second // 4
+        units = 12 if unit == "speakers" else 48
+        count = np.bincount(rng.integers(0, units, units), minlength=units)
+        one, other = first // (48 // units), second // (48 // units)
         times = [count[a] if a == b else count[a] * count[b] for a, b in zip(one, other)]  # noqa: B905
         drawn.append(equal_error_rate(np.repeat(model.cosines, times), np.repeat(same, times)))
     assert [rate["low"], rate["high"]] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.02)
+
+
+@pytest.mark.parametrize("size", [4, 1])  # of a unit
+def test_a_unit_brings_its_own_pairs_as_often_as_it_is_drawn(size: int) -> None:
+    rng = np.random.default_rng(0)
+    first, second, same = trials([f"s{i // 4}" for i in range(48)])
+    model = Trials(first, second, same, same + rng.normal(size=len(same)))
+    draws = rng.integers(0, 3, (5, 48 // size))
+    units = Units("units", np.arange(48) // size, 48 // size)
+    rates, pairs = model.error_rate(units, draws.astype(np.float32))
+    for rate, number, count in zip(rates, pairs, draws, strict=True):
+        one, other = first // size, second // size
+        times = [count[a] if a == b else count[a] * count[b] for a, b in zip(one, other)]  # noqa: B905
+        alone = equal_error_rate(np.repeat(model.cosines, times), np.repeat(same, times))
+        assert rate == pytest.approx(float(alone), abs=1e-6)
+        assert number == np.repeat(same, times).sum()
 
 
 def test_cosine() -> None:
     embeddings = np.array([[3.0, 0], [1, 1], [0, 0], [-2, 0]], dtype=np.float32)
     got = cosine(embeddings, np.array([0, 0, 0]), np.array([1, 2, 3]))
     assert got == pytest.approx([0.5**0.5, 0, -1])
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(50, 3))
+    first, second = rng.integers(0, 50, (2, 3 * verification.PAIRS_AT_ONCE + 1))
+    expected = [1 - distance(embeddings[i], embeddings[j]) for i, j in zip(first, second)]  # noqa: B905
+    assert cosine(embeddings, first, second) == pytest.approx(expected)
 
 
 def test_says_why_there_are_no_trials() -> None:
