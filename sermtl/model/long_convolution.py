@@ -61,6 +61,7 @@ def long_convolution(signal: Tensor, weight: Tensor, bias: Tensor | None, groups
 
 
 @cache
+@torch.inference_mode(False)  # what is made in that mode can take no part in training later
 def transforms(taps: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Matrices to frequencies, ``(taps + 1, 2 taps)`` each, and back, ``(taps + 1, taps + 1)``.
 

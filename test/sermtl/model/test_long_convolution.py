@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sermtl.model.long_convolution import long_convolution
+from sermtl.model.long_convolution import long_convolution, transforms
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,13 @@ def test_half_precision_signals_are_computed_on_in_single():
     assert torch.equal(
         long_convolution(signal, weight, None, 1), long_convolution(signal.float(), weight, None, 1)
     )
+
+
+def test_training_after_inference():
+    """What is kept between calls must not be of inference mode."""
+    transforms.cache_clear()
+    signal, weight = torch.randn(1, 20, 4), torch.randn(4, 4, 8, requires_grad=True)
+    with torch.inference_mode():
+        long_convolution(signal, weight, None, 1)
+    long_convolution(signal, weight, None, 1).sum().backward()
+    assert weight.grad is not None
