@@ -34,6 +34,10 @@ class Piece:
         """``(N, H, d)`` to ``(H, m, d)``, the piece's queries, last first."""
         return packed[self.queries].flip(0).transpose(0, 1)
 
+    def in_order(self, reversed: Tensor) -> Tensor:
+        """Undo `reversed`: ``(H, m, d)`` to ``(m, H, d)``, first to last."""
+        return reversed.transpose(0, 1).flip(0)
+
     def scaled(self, query: Tensor) -> Tensor:
         """`reversed`, over √d."""
         return self.reversed(query).mul_(query.shape[2] ** -0.5)
@@ -88,7 +92,7 @@ class ClipAttention(torch.autograd.Function):
             if dropout:
                 weights *= keep_mask(weights.shape, dropout, random, weights.dtype)
             seen = torch.bmm(weights, piece.keys(value)).div_(1 - dropout)
-            output[piece.queries] = seen.transpose(0, 1).flip(0)
+            output[piece.queries] = piece.in_order(seen)
         ctx.save_for_backward(query, key, value, gate, table, output)
         ctx.ragged, ctx.dropout, ctx.seed = ragged, dropout, seed
         return output
@@ -118,11 +122,11 @@ class ClipAttention(torch.autograd.Function):
             skewed = weights.new_zeros(heads, rows, rows + columns)
             to_scores = torch.mul(to_weights, weights, out=skewed[..., :columns])
             seen = torch.bmm(to_scores, piece.keys(key)).mul_(query.shape[2] ** -0.5)
-            to_query[piece.queries] = seen.transpose(0, 1).flip(0)
+            to_query[piece.queries] = piece.in_order(seen)
             seen = torch.bmm(to_scores.transpose(1, 2), piece.scaled(query))
             to_key[piece.clip] += seen.transpose(0, 1)
             seen = (to_scores * bias).sum(2, keepdim=True)
-            to_gate[piece.queries] = seen.transpose(0, 1).flip(0)
+            to_gate[piece.queries] = piece.in_order(seen)
             length = rows + columns - 1
             diagonals = skewed.view(heads, -1)[:, : rows * length].view(heads, rows, length)
             to_table[:, piece.offset : piece.offset + length] += torch.bmm(

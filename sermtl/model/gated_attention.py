@@ -58,8 +58,7 @@ def fused_attention(
     gate = ragged.unpack(gate).transpose(1, 2)[..., None]  # (B, H, T, 1)
     batch, heads, frames, _ = query.shape
     padding = query.new_zeros(batch, 1, 1, frames)
-    for clip, length in enumerate(ragged.lengths):
-        padding[clip, ..., length:] = float("-inf")
+    padding = padding.masked_fill(~ragged.mask[:, None, None], float("-inf"))
     windows = table.unfold(1, frames, 1)  # (H, T, T); row T-1-i is what query i sees
     step = max(1, MASK // (batch * heads * frames))
     outputs = []

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from sermtl.model.pooling import frame_mask
+
 
 class Ragged:
     """Where the true frames of a padded batch lie in a row of N = Σ lengths frames.
@@ -19,10 +21,11 @@ class Ragged:
 
     def __init__(self, lengths: Sequence[int], frames: int, device: torch.device) -> None:
         self.lengths, self.frames = list(lengths), frames
+        mask = frame_mask(torch.tensor(self.lengths), frames)
+        self.mask = mask.to(device)  # (B, T), true on true frames
         self.places: Tensor | None = None  # (N,) in the flattened batch; None without padding
         if any(length != frames for length in lengths):
-            kept = torch.arange(frames) < torch.tensor(self.lengths)[:, None]
-            self.places = kept.flatten().nonzero()[:, 0].to(device)
+            self.places = mask.flatten().nonzero()[:, 0].to(device)
 
     def pack(self, padded: Tensor) -> Tensor:
         """``(B, T, *)`` to ``(N, *)``."""

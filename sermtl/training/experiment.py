@@ -151,7 +151,7 @@ class Experiment:
             *("--init_file_prefix", str(self.folder / MEETING)),
             "--",
             *(sys.executable, "-m", "sermtl.bin.ser_train"),
-            *self._arguments(),
+            *self.arguments(),
         ]
         if launcher.dist_timeout is not None:
             command += ["--dist_timeout", str(launcher.dist_timeout)]
@@ -195,7 +195,8 @@ class Experiment:
             with atomic_write(self.folder / f"{part}.{INDEX}") as stream:
                 stream.writelines(sorted(lines))
 
-    def _arguments(self) -> list[str]:
+    def arguments(self) -> list[str]:
+        """Of `sermtl.bin.ser_train`, but for the machine's."""
         arguments = ["--config", str(self.folder / "conf.yaml")]
         arguments += ["--output_dir", str(self.folder), "--resume", "true"]
         arguments += ["--labels", str(self.statsdir / "labels.json")]

@@ -38,7 +38,6 @@ def main() -> None:
     figures.add_option(parser)
     args = parser.parse_args()
     device = device_of(args.ngpu)
-    wait = torch.cuda.synchronize if device != "cpu" else (lambda: None)
     lengths = sorted(int(50 * s) for s in paper_system.durations(64))[:: 64 // args.clips]
     ragged = Ragged(lengths, max(lengths), torch.device(device))
     ways = {"written out": written_out, "ours": lambda *tensors: gated_attention(*tensors, 0.0)}
@@ -55,7 +54,7 @@ def main() -> None:
         return work
 
     works = {name: both_ways(attention) for name, attention in ways.items()}
-    taken = figures.in_turn(works, args.repeats, wait)
+    taken = figures.in_turn(works, args.repeats, figures.waiting_for(device))
     baseline = taken.pop("written out")
     where = f"{args.clips} clips, {sum(lengths)} frames, bf16, {figures.machine(device)}"
     found = [
@@ -88,21 +87,17 @@ def written_out(
     bias = table.unfold(1, frames, 1).flip(1)
     scores = query @ key.transpose(2, 3) * SIZE**-0.5
     scores = scores + ragged.unpack(gate).transpose(1, 2)[..., None] * bias
-    lengths = torch.tensor(ragged.lengths, device=query.device)
-    padding = torch.arange(frames, device=query.device) >= lengths[:, None]
-    weights = scores.masked_fill(padding[:, None, None], float("-inf")).softmax(-1)
+    weights = scores.masked_fill(~ragged.mask[:, None, None], float("-inf")).softmax(-1)
     return ragged.pack((weights @ value).transpose(1, 2))
 
 
-def flexible(ragged: Ragged, compiled: bool = True) -> Callable[..., Tensor]:
+def flexible(ragged: Ragged) -> Callable[..., Tensor]:
     """FlexAttention over the row of frames, in which clips see only themselves."""
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-    lengths = torch.tensor(ragged.lengths)
-    clip = torch.arange(len(lengths)).repeat_interleave(lengths)
-    clip = clip.to("cpu" if ragged.places is None else ragged.places.device)
+    clip = ragged.mask.nonzero()[:, 0]  # of each frame
     count = len(clip)
-    attend = torch.compile(flex_attention, dynamic=True) if compiled else flex_attention
+    attend = torch.compile(flex_attention, dynamic=True)
     same_clip = create_block_mask(
         lambda b, h, q, k: clip[q] == clip[k], None, None, count, count, device=clip.device.type
     )

@@ -109,6 +109,15 @@ def in_turn(
     return taken
 
 
+def waiting_for(device: str) -> Callable[[], object]:
+    """What `in_turn` waits with: a GPU takes orders long before it has carried them out."""
+    if device == "cpu":
+        return lambda: None
+    import torch
+
+    return torch.cuda.synchronize
+
+
 def machine(device: str = "cpu") -> str:
     """What was measured on."""
     import torch

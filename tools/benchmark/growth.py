@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -115,12 +114,21 @@ class Corpus:
 
     def make_model(self) -> None:
         """What training would leave, with random weights."""
-        # In a process of its own: children of one that has loaded torch would look as large.
-        process = multiprocessing.get_context("spawn").Process(target=_make_model, args=(self,))
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise RuntimeError("the model could not be made")
+        import torch
+        import yaml
+
+        from sermtl.data.tokens import Tokenizer
+        from sermtl.model.build import build_model
+        from sermtl.training.conf import resolve
+
+        tokenizer = Tokenizer.load(self.tokens)
+        demo = ROOT / "egs" / "demo" / "conf" / "train.yaml"
+        config = resolve([ROOT / "conf" / "train.yaml", demo])
+        config["labels"] = json.loads((self.stats / "labels.json").read_text(encoding="utf-8"))
+        config["token_list"] = tokenizer.token_list
+        tokenizer.save(self.model / "tokens")
+        (self.model / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        torch.save(build_model(config).state_dict(), self.model / "final.pth")
 
 
 def _command(module: str, **options: object) -> list[str]:
@@ -129,23 +137,6 @@ def _command(module: str, **options: object) -> list[str]:
     for name, value in options.items():
         words += [f"--{name}", str(value)]
     return words
-
-
-def _make_model(corpus: Corpus) -> None:
-    import torch
-    import yaml
-
-    from sermtl.data.tokens import Tokenizer
-    from sermtl.model.build import build_model
-    from sermtl.training.conf import resolve
-
-    tokenizer = Tokenizer.load(corpus.tokens)
-    config = resolve([ROOT / "conf" / "train.yaml", ROOT / "egs" / "demo" / "conf" / "train.yaml"])
-    config["labels"] = json.loads((corpus.stats / "labels.json").read_text(encoding="utf-8"))
-    config["token_list"] = tokenizer.token_list
-    tokenizer.save(corpus.model / "tokens")
-    (corpus.model / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    torch.save(build_model(config).state_dict(), corpus.model / "final.pth")
 
 
 # Between us and a command, since Linux counts a new process's memory from what its parent had.

@@ -61,7 +61,7 @@ def main() -> None:
             "bf16": answer("bfloat16", False, together),
         },
         args.repeats,
-        torch.cuda.synchronize if gpu else (lambda: None),
+        figures.waiting_for(device),
     )
     where = f"{layers} layers, {figures.machine(device)}"
     rate = count / np.median(taken["alone"])

@@ -76,8 +76,7 @@ def main() -> None:
         plain = Epoch(Path(folder), args.workers[-1], args.ngpu, plain=True)
         works: dict[str, Any] = {str(workers): epoch for workers, epoch in epochs.items()}
         works |= {"plain": plain, "step": lambda: paper_system.step(model, adam, data)}
-        wait = torch.cuda.synchronize if args.ngpu else (lambda: None)
-        taken = figures.in_turn(works, args.repeats, wait)
+        taken = figures.in_turn(works, args.repeats, figures.waiting_for(device))
     trained = float(data["speech_lengths"].sum()) / SAMPLE_RATE / np.array(taken["step"])
     report(epochs, plain, trained, figures.machine(device), args.figures)
 

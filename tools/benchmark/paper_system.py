@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sermtl.data import SAMPLE_RATE
 from sermtl.model.build import build_model
+from sermtl.model.pooling import frame_mask
 from sermtl.model.ser_model import SERModel
 from sermtl.model.wavlm import WavLM
 from sermtl.training.conf import resolve
@@ -36,8 +37,8 @@ class TransformersWavLM(WavLM):
     """The same modules through transformers' own ``forward``: the baseline."""
 
     def forward(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        mask = torch.arange(speech.shape[1], device=speech.device) < lengths[:, None]
-        output = self.model(speech, attention_mask=mask.long(), output_hidden_states=True)
+        mask = frame_mask(lengths, speech.shape[1]).long()
+        output = self.model(speech, attention_mask=mask, output_hidden_states=True)
         states = [*output.hidden_states[:-1], output.last_hidden_state]
         return torch.stack(states), self.frame_lengths(lengths)
 
@@ -92,7 +93,7 @@ def batch(seconds: Sequence[float], device: str = "cpu") -> dict[str, Any]:
     speech = 0.1 * torch.randn(size, int(lengths.max()), generator=random)
     words = torch.minimum(torch.tensor(WORDS), lengths // SAMPLE_RATE * 3)
     values = {
-        "speech": speech.masked_fill(torch.arange(speech.shape[1]) >= lengths[:, None], 0.0),
+        "speech": speech.masked_fill(~frame_mask(lengths, speech.shape[1]), 0.0),
         "speech_lengths": lengths,
         "emotion": torch.arange(size) % 8,
         "gender": torch.arange(size) % 2,

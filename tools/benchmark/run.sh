@@ -24,7 +24,7 @@ measure inference_speed --ngpu "$ngpu"
 measure attention --ngpu "$ngpu"
 measure peak_memory --ngpu "$ngpu"
 measure whisper_batches --ngpu "$ngpu"
-measure input_pipeline
+measure input_pipeline --ngpu "$ngpu"
 measure scoring
 measure startup
 measure growth

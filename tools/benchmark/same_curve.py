@@ -25,7 +25,7 @@ import numpy as np
 
 from sermtl.errors import UserError, run_main
 from sermtl.training import conf
-from sermtl.training.experiment import DATA_FILES
+from sermtl.training.experiment import Experiment
 
 WAYS = {  # name: type, transformers' forward?
     "transformers, fp32": ("float32", True),
@@ -116,16 +116,10 @@ def _train(way: str, seed: int, epochs: int, folder: Path) -> None:
     values = conf.resolve(["conf/train.yaml", str(DEMO / "conf/train.yaml")])
     values["model_conf"] |= {"dtype": dtype, "dropout": 0.0}
     values |= {"seed": seed, "max_epoch": epochs, "use_tensorboard": False}
-    (folder / "conf.yaml").write_text(conf.dump(values), encoding="utf-8")
-    arguments = ["--config", str(folder / "conf.yaml"), "--output_dir", str(folder)]
-    arguments += ["--labels", str(STATS / "labels.json"), "--token_dir", str(TOKENS)]
-    arguments += ["--ngpu", "0", "--resume", "true"]
-    for part in ("train", "valid"):
-        for file, name_and_type in DATA_FILES.items():
-            path = f"{STATS / part / file},{name_and_type}"
-            arguments += [f"--{part}_data_path_and_name_and_type", path]
-        arguments += [f"--{part}_shape_file", str(STATS / part / "speech_shape")]
-    SERTask.main(cmd=arguments)
+    dumps = {part: [DEMO / "dump" / part] for part in ("train", "valid")}
+    experiment = Experiment(folder, values, STATS, TOKENS, dumps)
+    experiment.prepare()
+    SERTask.main(cmd=[*experiment.arguments(), "--ngpu", "0"])
 
 
 if __name__ == "__main__":

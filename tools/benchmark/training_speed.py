@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-from time import perf_counter
 
 import figures
 import numpy as np
@@ -49,7 +48,6 @@ def main() -> None:
     device = device_of(args.ngpu)
     gpu = device != "cpu"
     layers = args.layers or (24 if gpu else 4)
-    wait = torch.cuda.synchronize if gpu else (lambda: None)
 
     rates: dict[str, list[float]] = {}
     seconds: dict[str, list[np.ndarray]] = {}
@@ -57,7 +55,7 @@ def main() -> None:
         seconds[name] = chosen(batches(kind), args.batches)
     # One after the other on a GPU, whose memory holds one; in turn on a CPU, which others slow.
     for names in [[name] for name in WAYS] if gpu else [list(WAYS)]:
-        rates |= _rates(names, seconds, layers, device, args.repeats or (10 if gpu else 2), wait)
+        rates |= _rates(names, seconds, layers, device, args.repeats or (10 if gpu else 2))
     ours = rates["ours"]
     where = f"{layers} layers, {figures.machine(device)}"
     aims = {
@@ -76,7 +74,7 @@ def main() -> None:
     model = paper_system.build(layers, "bfloat16")
     needed = sum(paper_system.operations(model, s, True) for data in seconds["ours"] for s in data)
     clips = sum(map(len, seconds["ours"]))
-    peak = matmul_peak(device, wait)
+    peak = matmul_peak(device)
     shares = [100 * needed / clips * rate / peak for rate in ours]
     found.append(
         figures.Figure(
@@ -96,7 +94,6 @@ def _rates(
     layers: int,
     device: str,
     repeats: int,
-    wait: object,
 ) -> dict[str, list[float]]:
     """Utterances per second in each round."""
     works = {}
@@ -109,7 +106,7 @@ def _rates(
         works[name] = lambda model=model, adam=adam, data=data: [
             paper_system.step(model, adam, part) for part in data
         ]
-    taken = figures.in_turn(works, repeats, wait)
+    taken = figures.in_turn(works, repeats, figures.waiting_for(device))
     works.clear()
     gc.collect()
     if device != "cpu":
@@ -136,17 +133,11 @@ def chosen(parts: list[np.ndarray], count: int) -> list[np.ndarray]:
     return [ordered[int(place)] for place in places]
 
 
-def matmul_peak(device: str, wait: object, size: int = 4096) -> float:
+def matmul_peak(device: str, size: int = 4096) -> float:
     """FLOP/s of the best of several products in bfloat16."""
     a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
-    best = float("inf")
-    for _ in range(10):
-        wait()
-        begun = perf_counter()
-        a @ b
-        wait()
-        best = min(best, perf_counter() - begun)
-    return 2 * size**3 / best
+    taken = figures.in_turn({"product": lambda: a @ b}, 10, figures.waiting_for(device))
+    return 2 * size**3 / min(taken["product"])
 
 
 if __name__ == "__main__":

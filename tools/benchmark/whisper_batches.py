@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from figures import Figure, add_option, in_turn, machine, report, spread
+from figures import Figure, add_option, in_turn, machine, report, spread, waiting_for
 
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.audio import read_dump
@@ -89,8 +89,7 @@ def main() -> None:
             batch = {clip: clips[clip] for clip in ids[first : first + args.batch_size]}
             heard.update((transcript.id, transcript.text) for transcript in transcriber(batch))
 
-    wait = torch.cuda.synchronize if args.ngpu else lambda: None
-    taken = in_turn({"alone": alone, "together": together}, args.repeats, wait)
+    taken = in_turn({"alone": alone, "together": together}, args.repeats, waiting_for(where))
     mean = statistics.mean(map(len, clips.values())) / SAMPLE_RATE
     work = f"Whisper, {name}, {len(clips)} clips of {mean:.1f} s, batches of {args.batch_size}"
     plain = "whisper.transcribe one by one"
