@@ -133,7 +133,7 @@ if [ -f "$RECIPE_DIR/conf/train.yaml" ]; then configs+=("$RECIPE_DIR/conf/train.
 read -ra overlays <<<"$train_config"
 for name in ${corpus_options[@]+"${corpus_options[@]}"}; do corpus_args+=("$name=${!name}"); done
 gpus_of_inference=0
-if $gpu_inference; then gpus_of_inference=1; fi
+if $gpu_inference; then gpus_of_inference=$((ngpu > 0 ? ngpu : 1)); fi
 
 # run COMMAND OPTIONS: a stage's work; stopping this script stops it, too.
 run() {

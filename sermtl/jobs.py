@@ -64,6 +64,17 @@ def is_local(cmd: str) -> bool:
     return os.path.basename(starter(cmd)[0]) == "run.pl"
 
 
+def with_gpus(jobs: int, ngpu: int, cmd: str) -> int:
+    """How many of ``jobs`` to start where each that has a GPU keeps a model in its memory.
+
+    Args:
+        jobs: as asked for.
+        ngpu: GPUs of a machine; 0 for none.
+        cmd: the starter. Of its own machine's GPUs, none gets two jobs.
+    """
+    return min(jobs, ngpu) if ngpu and is_local(cmd) else jobs
+
+
 def device(ngpu: int, job: int = 1) -> str:
     """A job's torch device: the CPU, or the visible GPUs in turn (jobs count from 1).
 

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--inference_config", required=True)
     parser.add_argument("--inference_args", default="", help="--name value … on top")
     parser.add_argument("--inference_nj", type=int, default=1, help="parallel jobs")
-    parser.add_argument("--ngpu", type=int, default=0, help="1: each job has a GPU")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job")
     parser.add_argument("--cmd", default="utils/run.pl")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
@@ -62,14 +62,20 @@ def _infer(
         there = f"there are {', '.join(names)}" if names else "train first (stage 5)"
         raise UserError(f"{weights} is missing: {there}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]
-    options = {"conf": conf, "shards": args.inference_nj}
+    shards = jobs.with_gpus(args.inference_nj, args.ngpu, args.cmd)
+    options = {"conf": conf, "shards": shards}
     work = Stage(output / DONE, {"conf": conf}, inputs)
     if work.is_done() and args.force != "true":
         print(f"{output}: done")
         return
     with exclusive(output):
-        _run_jobs(model, dump, output, conf, args, Stage(output / "begun.json", options, inputs))
-        work.finish(merge(output, args.inference_nj, read_dump(dump).ids))
+        begun = Stage(output / "begun.json", options, inputs)
+        if not begun.is_done():  # parts of other work must not be taken for this one's
+            for part in output.glob("part.*"):
+                part.unlink()
+            begun.finish([])
+        _run_jobs(model, dump, output, conf, args, shards)
+        work.finish(merge(output, shards, read_dump(dump).ids))
     print(f"{output}/predictions.csv written")
 
 
@@ -79,22 +85,18 @@ def _run_jobs(
     output: Path,
     conf: dict[str, Any],
     args: argparse.Namespace,
-    begun: Stage,
+    shards: int,
 ) -> None:
-    if not begun.is_done():  # parts of other work must not be taken for this one's
-        for part in output.glob("part.*"):
-            part.unlink()
-        begun.finish([])
     command = [
         *jobs.starter(args.cmd),
-        *("--gpu", str(args.ngpu)),
-        f"JOB=1:{args.inference_nj}",
+        *("--gpu", "1" if args.ngpu else "0"),
+        f"JOB=1:{shards}",
         str(output / "log" / "infer.JOB.log"),
         *(sys.executable, "-m", "sermtl.bin.infer_shard"),
         *("--model", str(model), "--weights", conf["weights"]),
         *("--dump", str(dump), "--output", str(output)),
         *("--batch_seconds", str(conf["batch_seconds"]), "--dtype", str(conf["dtype"])),
-        *("--shard", "JOB", "--shards", str(args.inference_nj), "--ngpu", str(args.ngpu)),
+        *("--shard", "JOB", "--shards", str(shards), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):
         raise UserError(f"inference failed; see {output}/log")

@@ -17,7 +17,7 @@ from sermtl.data.speed_perturbation import original_set
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
-from sermtl.jobs import device, is_local, started, starter
+from sermtl.jobs import device, started, starter, with_gpus
 from sermtl.transcription.dumped_set import DumpedSet
 from sermtl.transcription.guards import Guards, parse_temperatures
 from sermtl.transcription.normalizers import NORMALIZERS
@@ -216,8 +216,7 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
 
     clips = sum(len(dumped.clips) for dumped in sets)
     jobs = min(args.nj, sum(len(dumped.batches(args.batch_size)) for dumped in sets))
-    if args.ngpu and is_local(args.cmd):
-        jobs = min(jobs, args.ngpu)  # more would wait for a GPU, and load the model all the same
+    jobs = with_gpus(jobs, args.ngpu, args.cmd)
     logs = Path(args.dumpdir) / "log"
     logs.mkdir(parents=True, exist_ok=True)
     command = [

@@ -62,6 +62,12 @@ while True:
     assert [beat.read_text() for beat in beats] == last
 
 
+def test_no_gpu_of_this_machine_gets_two_jobs(root):
+    here, slurm = (str(root / "utils" / name) for name in ("run.pl", "slurm.pl"))
+    assert [jobs.with_gpus(8, gpus, here) for gpus in (0, 2, 16)] == [8, 2, 8]
+    assert jobs.with_gpus(8, 2, f"{slurm} --config my.conf") == 8
+
+
 def test_gpus_are_taken_in_turn(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert jobs.device(0, 3) == "cpu"

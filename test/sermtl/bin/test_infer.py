@@ -15,11 +15,11 @@ def run(root, tmp_path):
     (tmp_path / "data" / "test").mkdir(parents=True)
     (tmp_path / "data" / "test" / "utt2emo").write_text("u A\n")
 
-    def call(arguments=""):
+    def call(arguments="", more=()):
         folders = {"expdir": "exp", "dumpdir": "dump", "datadir": "data"}
         options = [f"--{name}={tmp_path / folder}" for name, folder in folders.items()]
         options += ["--test_sets=test", f"--inference_config={root / 'conf' / 'infer.yaml'}"]
-        infer.main([*options, f"--inference_args={arguments}"])
+        infer.main([*options, f"--inference_args={arguments}", *more])
 
     return call
 
@@ -56,6 +56,21 @@ def test_two_at_once_are_refused(run, tmp_path):
     with exclusive(output), pytest.raises(UserError, match="another run"):
         run()
     assert not (output / "done.json").exists()
+
+
+def test_one_job_for_each_gpu_of_this_machine(run, root, tmp_path, monkeypatch):
+    (tmp_path / "dump" / "test").mkdir(parents=True)
+    (tmp_path / "dump" / "test" / "wav.scp").touch()
+    (tmp_path / "exp").mkdir()
+    for name in ("final.pth", "config.yaml"):
+        (tmp_path / "exp" / name).touch()
+    started = []
+    monkeypatch.setattr(infer.jobs, "run", lambda command: started.append(command) or 1)
+    for gpus in ("0", "2"):
+        with pytest.raises(UserError, match="inference failed"):
+            run(more=["--inference_nj=4", f"--ngpu={gpus}", f"--cmd={root}/utils/run.pl"])
+    asked = [[job[job.index(name) + 1] for name in ("--gpu", "--shards")] for job in started]
+    assert asked == [["0", "4"], ["1", "2"]]
 
 
 def test_the_number_of_jobs_changes_no_byte(root, tmp_path, monkeypatch):
