@@ -55,7 +55,8 @@ def extract_features(
     ragged = Ragged(frames, max(frames), speech.device)
     starts = (first // stride for first, _ in clips)
     kept = [torch.arange(s, s + n) for s, n in zip(starts, frames, strict=True)]
-    return ragged.unpack(rows.index_select(0, torch.cat(kept).to(speech.device)))
+    places = torch.cat(kept).to(speech.device, non_blocking=True)
+    return ragged.unpack(rows.index_select(0, places))
 
 
 def _in_pieces(layers: Sequence[nn.Module], wave: Tensor) -> bool:

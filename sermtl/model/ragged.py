@@ -22,10 +22,10 @@ class Ragged:
     def __init__(self, lengths: Sequence[int], frames: int, device: torch.device) -> None:
         self.lengths, self.frames = list(lengths), frames
         mask = frame_mask(torch.tensor(self.lengths), frames)
-        self.mask = mask.to(device)  # (B, T), true on true frames
+        self.mask = mask.to(device, non_blocking=True)  # (B, T), true on true frames
         self.places: Tensor | None = None  # (N,) in the flattened batch; None without padding
         if any(length != frames for length in lengths):
-            self.places = mask.flatten().nonzero()[:, 0].to(device)
+            self.places = mask.flatten().nonzero()[:, 0].to(device, non_blocking=True)
 
     def pack(self, padded: Tensor) -> Tensor:
         """``(B, T, *)`` to ``(N, *)``."""

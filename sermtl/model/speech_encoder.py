@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
 from sermtl.model.pooling import frame_mask
@@ -53,7 +55,8 @@ class SpeechEncoder(nn.Module, ABC):
 
     @abstractmethod
     def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
-        """CNN features ``(B, T, C)`` of ``(B, N)`` waveforms whose padding is zero."""
+        """CNN features ``(B, T, C)`` of ``(B, N)`` waveforms whose padding is zero; their lengths
+        are on the CPU."""
 
     @abstractmethod
     def embed(self, features: Tensor, mask: Tensor) -> Tensor:
@@ -82,15 +85,23 @@ class SpeechEncoder(nn.Module, ABC):
         Returns:
             ``(L+1, B, T, D)``, zero on padded frames, and frame counts ``(B,)``.
         """
+        device = speech.device
+        lengths = lengths.cpu()  # once and first: later, a GPU would have to finish its work before
         frames = self.frame_lengths(lengths)
         features = self.extract(speech, lengths)
-        mask = frame_mask(frames, features.shape[1])
-        return self.run_layers(self.embed(features, mask), frames), frames
+        mask = frame_mask(frames, features.shape[1]).to(device, non_blocking=True)
+        hidden = self.embed(features, mask)
+        with attention_kernels():
+            states = self.run_layers(hidden, frames)
+        return states, frames.to(device, non_blocking=True)
 
     def run_layers(self, hidden: Tensor, frames: Tensor) -> Tensor:
-        """``(L+1, B, T, D)``, zero on padded frames, from state 0 and frame counts ``(B,)``."""
+        """``(L+1, B, T, D)``, zero on padded frames, from state 0 and frame counts ``(B,)``, which
+        are on the CPU."""
         mask = frame_mask(frames, hidden.shape[1])
-        keys = None if bool(mask.all()) else mask
+        padded = not bool(mask.all())
+        mask = mask.to(hidden.device, non_blocking=True)
+        keys = mask if padded else None
         states = [hidden]
         for index in range(len(self.layers)):
             states.append(self.recomputed(index, self.run_layer, index, states[-1], keys))
@@ -103,7 +114,25 @@ class SpeechEncoder(nn.Module, ABC):
         first = self.checkpoint_from
         if first is None or layer < first or not (self.training and torch.is_grad_enabled()):
             return function(*arguments)
-        return checkpoint(function, *arguments, use_reentrant=False)
+        return checkpoint(
+            function,
+            *arguments,
+            use_reentrant=False,
+            context_fn=lambda: (attention_kernels(), attention_kernels()),
+        )
+
+
+def attention_kernels() -> AbstractContextManager[Any]:
+    """Where torch may choose any fused attention but cuDNN's, its favourite on H100: that has no
+    gradient of a bias, and with a mask its other gradients can be NaN (pytorch#196678)."""
+    return sdpa_kernel(
+        [
+            SDPBackend.FLASH_ATTENTION,
+            SDPBackend.EFFICIENT_ATTENTION,
+            SDPBackend.OVERRIDEABLE,
+            SDPBackend.MATH,
+        ]
+    )
 
 
 def attention_mask(mask: Tensor | None) -> Tensor | None:

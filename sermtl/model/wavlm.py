@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sermtl.model.dropout import dropout
-from sermtl.model.gated_attention import gated_attention
+from sermtl.model.gated_attention import Attention, gated_attention
 from sermtl.model.precision import compute_dtype
 from sermtl.model.ragged import Ragged
 from sermtl.model.wav2vec2_family import Wav2Vec2Family
@@ -26,8 +26,9 @@ class WavLM(Wav2Vec2Family):
         with torch.autocast(hidden.device.type, enabled=False):
             states = [ragged.pack(hidden.to(dtype))]
             table = self.bias_table(ragged.frames).to(dtype)
+            attend = gated_attention(table, ragged, recomputed=self.checkpoint_from is not None)
             for index in range(len(self.layers)):
-                states.append(self.recomputed(index, self._layer, index, states[-1], table, ragged))
+                states.append(self.recomputed(index, self._layer, index, states[-1], attend))
             if self.model.config.do_stable_layer_norm:
                 states[-1] = _normed(self.model.encoder.layer_norm, states[-1])
             return ragged.unpack(torch.stack(states), dim=1)
@@ -39,23 +40,23 @@ class WavLM(Wav2Vec2Family):
         distances = torch.arange(1 - frames, frames, device=embedding.weight.device)
         return embedding(first._relative_positions_bucket(distances)).t()
 
-    def _layer(self, index: int, hidden: Tensor, table: Tensor, ragged: Ragged) -> Tensor:
+    def _layer(self, index: int, hidden: Tensor, attend: Attention) -> Tensor:
         layer = self.layers[index]
         if self.model.config.do_stable_layer_norm:
-            hidden = hidden + self._attend(layer, _normed(layer.layer_norm, hidden), table, ragged)
+            hidden = hidden + self._attend(layer, _normed(layer.layer_norm, hidden), attend)
             return hidden + self._feed_forward(layer, _normed(layer.final_layer_norm, hidden))
-        hidden = hidden + self._attend(layer, hidden, table, ragged)
+        hidden = hidden + self._attend(layer, hidden, attend)
         hidden = _normed(layer.layer_norm, hidden)
         return _normed(layer.final_layer_norm, hidden + self._feed_forward(layer, hidden))
 
-    def _attend(self, layer: nn.Module, hidden: Tensor, table: Tensor, ragged: Ragged) -> Tensor:
+    @staticmethod
+    def _attend(layer: nn.Module, hidden: Tensor, attend: Attention) -> Tensor:
         attention = layer.attention
         heads = attention.num_heads
         projections = attention.q_proj, attention.k_proj, attention.v_proj
         query, key, value = (_linear(p, hidden).unflatten(1, (heads, -1)) for p in projections)
         drop = attention.dropout if layer.training else 0.0
-        gate = gates(attention, hidden)
-        seen = gated_attention(query, key, value, gate, table, ragged, drop)
+        seen = attend(query, key, value, gates(attention, hidden), drop)
         seen = _linear(attention.out_proj, seen.flatten(1))
         return dropout(seen, layer.dropout.p, layer.training)
 

@@ -58,6 +58,7 @@ class WhisperSpeechEncoder(SpeechEncoder):
         return self.model._get_feat_extract_output_lengths(self.log_mel.frame_lengths(lengths))
 
     def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
+        lengths = lengths.to(speech.device, non_blocking=True)
         with torch.autocast(speech.device.type, enabled=False):
             mel = self.log_mel(speech, lengths)
         mask = frame_mask(self.log_mel.frame_lengths(lengths), mel.shape[1])

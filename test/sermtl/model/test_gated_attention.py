@@ -3,10 +3,11 @@
 import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils.checkpoint import checkpoint
 
 from sermtl.model import clip_attention, gated_attention
 from sermtl.model.clip_attention import ClipAttention
-from sermtl.model.gated_attention import fused_attention
+from sermtl.model.gated_attention import FusedAttention
 from sermtl.model.ragged import Ragged
 
 LENGTHS = [7, 5, 9, 1]
@@ -37,6 +38,10 @@ def plain_loop(query, key, value, gate, table):
     return torch.stack(outputs).view(-1, HEADS, SIZE)
 
 
+def fused(query, key, value, gate, table, ragged, dropout):
+    return FusedAttention(table, ragged)(query, key, value, gate, dropout)
+
+
 @pytest.fixture(params=["whole", "pieces"])
 def ragged(request, monkeypatch):
     """Clips taken whole, and in pieces of two or three queries."""
@@ -46,7 +51,7 @@ def ragged(request, monkeypatch):
     return Ragged(LENGTHS, FRAMES, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("attention", [ClipAttention.apply, fused_attention])
+@pytest.mark.parametrize("attention", [ClipAttention.apply, fused])
 def test_values_and_gradients(attention, ragged):
     tensors = inputs()
     expected, actual = plain_loop(*tensors), attention(*tensors, ragged, 0.0)
@@ -113,10 +118,32 @@ def test_a_mask_is_forgotten_and_computed_again(monkeypatch):
         return mask
 
     monkeypatch.setattr(torch, "addcmul", watched)
-    attended = fused_attention(*tensors, Ragged(LENGTHS, FRAMES, torch.device("cpu")), 0.0)
+    attended = fused(*tensors, Ragged(LENGTHS, FRAMES, torch.device("cpu")), 0.0)
     assert [mask.expired() for mask in masks] == [True]
     ours = torch.autograd.grad(attended.sin().sum(), tensors[:3])
     assert len(masks) == 2
+    theirs = torch.autograd.grad(plain_loop(*tensors).sin().sum(), tensors[:3])
+    for gradient, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("recomputed", [False, True])
+def test_checkpointing_drops_what_attention_keeps(recomputed, monkeypatch):
+    tensors = inputs()
+    for tensor in tensors[3:]:  # else torch's fused attention for CPUs steps aside
+        tensor.requires_grad_(False)
+    queries = []
+    sdpa = torch.nn.functional.scaled_dot_product_attention
+
+    def watched(query, *others, **options):
+        queries.append(StorageWeakRef(query.untyped_storage()))
+        return sdpa(query, *others, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    attend = FusedAttention(tensors[4], Ragged(LENGTHS, FRAMES, torch.device("cpu")), recomputed)
+    attended = checkpoint(attend, *tensors[:4], 0.0, use_reentrant=False)
+    assert [query.expired() for query in queries] == [recomputed]
+    ours = torch.autograd.grad(attended.sin().sum(), tensors[:3])
     theirs = torch.autograd.grad(plain_loop(*tensors).sin().sum(), tensors[:3])
     for gradient, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from sermtl.errors import UserError
+from sermtl.model import wavlm
+from sermtl.model.gated_attention import FusedAttention
 from sermtl.model.ssl_frontend import SSLFrontend
 
 transformers = pytest.importorskip("transformers")
@@ -214,6 +216,25 @@ def test_gradient_checkpointing_changes_no_gradient(config):
         gradients.append({n: p.grad for n, p in frontend.named_parameters() if p.requires_grad})
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
+
+
+@pytest.mark.parametrize("config", ALL)
+def test_attention_is_never_left_to_cudnn(config, monkeypatch):
+    """Neither in the forward pass nor where checkpointing repeats it; torch's setting stays."""
+    monkeypatch.setattr(wavlm, "gated_attention", FusedAttention)  # as on a GPU
+    allowed, attend = [], torch.nn.functional.scaled_dot_product_attention
+
+    def watched(*tensors, **options):
+        allowed.append(torch.backends.cuda.cudnn_sdp_enabled())
+        return attend(*tensors, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    frontend = build(config, gradient_checkpointing=True).train()
+    states, _ = frontend.encode(*clips(5000, 3000))
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+    states.sum().backward()
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+    assert allowed == [False] * 4  # two layers, twice
 
 
 @pytest.mark.parametrize("config", ALL)
