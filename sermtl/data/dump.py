@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,7 +137,8 @@ def source_of(u: Utterance) -> list[object]:
 
     Size and time stand for the file's content: reading all audio would take too long.
     """
-    file = Path(u.audio)
-    stat = file.stat() if file.exists() else None
-    stamp = [stat.st_size, stat.st_mtime_ns] if stat else None
+    stamp = None
+    with suppress(FileNotFoundError, NotADirectoryError):  # reading tells of these
+        stat = os.stat(u.audio)  # once: file servers take their time
+        stamp = [stat.st_size, stat.st_mtime_ns]
     return [u.id, u.audio, u.start, u.end, u.speed, stamp]
