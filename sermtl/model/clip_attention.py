@@ -83,7 +83,7 @@ class ClipAttention(torch.autograd.Function):
         ragged: Ragged,
         dropout: float,
     ) -> Tensor:
-        gate, table = gate[..., None], table.contiguous()
+        gate, table = gate[..., None], table.to(query.dtype).contiguous()
         seed = draw_seed() if dropout else 0
         random = np.random.SFC64(seed)
         output = torch.empty_like(query)
@@ -132,7 +132,7 @@ class ClipAttention(torch.autograd.Function):
             to_table[:, piece.offset : piece.offset + length] += torch.bmm(
                 piece.reversed(gate).transpose(1, 2), diagonals
             )[:, 0]
-        return to_query, to_key, to_value, to_gate[..., 0], to_table.to(table.dtype), None, None
+        return to_query, to_key, to_value, to_gate[..., 0], to_table, None, None
 
 
 def _length(rows: slice) -> int:

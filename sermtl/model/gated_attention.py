@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sermtl.model.clip_attention import ClipAttention
 from sermtl.model.ragged import Ragged
@@ -31,7 +33,8 @@ def gated_attention(table: Tensor, ragged: Ragged, recomputed: bool = False) -> 
     """What all layers attend to a batch with.
 
     Args:
-        table: ``(H, 2T-1)``, the bias of distances 1-T to T-1, T being the longest clip's frames.
+        table: ``(H, 2T-1)``, the bias of distances 1-T to T-1, T being the longest clip's frames;
+            in fp32, since its gradient adds up what all queries and layers say.
         ragged: where the clips are.
         recomputed: whether layers are checkpointed, so that nothing is kept anyway.
     """
@@ -46,19 +49,14 @@ class FusedAttention:
     """An `Attention` by torch's fused kernels over the padded batch; see `gated_attention`."""
 
     def __init__(self, table: Tensor, ragged: Ragged, recomputed: bool = False) -> None:
-        self.ragged, self.recomputed = ragged, recomputed
+        self.table, self.ragged, self.recomputed = table, ragged, recomputed
         batch, frames = ragged.mask.shape
-        # Fused kernels copy a mask whose rows don't begin at multiples of 8.
-        beyond = (0, -frames % 8)
-        padding = table.new_zeros(batch, 1, 1, frames)
-        padding = padding.masked_fill(~ragged.mask[:, None, None], float("-inf"))
-        self.padding = F.pad(padding, beyond)
-        # (H, T, T + beyond), a view; row T-1-i is what query i sees
-        self.windows = F.pad(table, beyond).unfold(1, frames + beyond[1], 1)
         step = max(1, MASK // (batch * len(table) * frames))
         self.pieces = [slice(at, min(at + step, frames)) for at in range(0, frames, step)]
-        # Where there is one piece, as nearly always, layers share its bias.
-        self.whole = self._bias(self.pieces[0]) if len(self.pieces) == 1 else None
+        self.whole: Tensor | None = None
+        padding = table.new_zeros(batch, 1, 1, frames)
+        padding = padding.masked_fill(~ragged.mask[:, None, None], float("-inf"))
+        self.padding = F.pad(padding, (0, -frames % 8))
 
     def __call__(
         self, query: Tensor, key: Tensor, value: Tensor, gate: Tensor, dropout: float
@@ -72,34 +70,72 @@ class FusedAttention:
         whole = seen[0] if len(seen) == 1 else torch.cat(seen, 2)
         return self.ragged.pack(whole.transpose(1, 2))
 
-    def _bias(self, rows: slice) -> Tensor:
-        frames = self.windows.shape[1]
-        return self.windows[:, frames - rows.stop : frames - rows.start].flip(1)
-
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, gate: Tensor, rows: slice, dropout: float
     ) -> Tensor:
-        """Attention whose mask ``padding + gate·bias`` the backward pass computes again."""
-        bias = self._bias(rows) if self.whole is None else self.whole
-
-        def mask() -> Tensor:
-            return torch.addcmul(self.padding, gate, bias)[..., : key.shape[2]]
-
-        now = mask()
-        place = now.data_ptr()
+        """Attention whose mask the backward pass computes again."""
+        mask = _Mask.apply(gate, self.table, self, rows)
+        place = mask.data_ptr()
 
         def forget(tensor: Tensor) -> Tensor | None:
             return None if tensor.data_ptr() == place else tensor
 
         def remember(kept: Tensor | None) -> Tensor:
-            if kept is not None:
-                return kept
-            with torch.no_grad():
-                return mask()
+            return self.mask(gate.detach(), rows) if kept is None else kept
 
         # Under checkpointing these hooks would keep from it what it is to drop.
         hooks = torch.autograd.graph.saved_tensors_hooks
         with nullcontext() if self.recomputed else hooks(forget, remember):
             return F.scaled_dot_product_attention(
-                query, key, value, attn_mask=now, dropout_p=dropout
+                query, key, value, attn_mask=mask, dropout_p=dropout
             )
+
+    def mask(self, gate: Tensor, rows: slice) -> Tensor:
+        """``padding + gate·bias``, ``(B, H, m, T)``, of some queries."""
+        mask = torch.addcmul(self.padding.to(gate.dtype), gate, self.bias(rows, gate.dtype))
+        return mask[..., : self.ragged.frames]
+
+    def bias(self, rows: slice, dtype: torch.dtype) -> Tensor:
+        """``(H, m, T')``; where there is one piece, as nearly always, layers share it.
+
+        T' is T rounded up: fused kernels copy a mask whose rows don't begin at multiples of 8.
+        """
+        if self.whole is not None:
+            return self.whole
+        frames = self.ragged.frames
+        more = -frames % 8
+        # Row T-1-i is what query i sees.
+        windows = F.pad(self.table.detach().to(dtype), (0, more)).unfold(1, frames + more, 1)
+        bias = windows[:, frames - rows.stop : frames - rows.start].flip(1)
+        if len(self.pieces) == 1:
+            self.whole = bias
+        return bias
+
+
+class _Mask(torch.autograd.Function):
+    """`FusedAttention.mask`, of which only the gate is kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gate: Tensor, table: Tensor, attention: FusedAttention, rows: slice
+    ) -> Tensor:
+        ctx.save_for_backward(gate)
+        ctx.attention, ctx.rows = attention, rows
+        return attention.mask(gate, rows)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (gate,) = ctx.saved_tensors
+        _, heads, rows, frames = gradient.shape
+        bias = ctx.attention.bias(ctx.rows, gate.dtype)[..., :frames]
+        to_gate = (gradient * bias).sum(3, keepdim=True)
+        # Sums along diagonals, in fp32 for there are many: see `sermtl.model.clip_attention`.
+        sums = gradient.new_zeros(heads, rows, frames + rows, dtype=torch.float)
+        sums[..., :frames] = (gradient * gate).sum(0, dtype=torch.float).flip(1)
+        length = frames + rows - 1
+        diagonals = sums.view(heads, -1)[:, : rows * length].view(heads, rows, length).sum(1)
+        to_table = diagonals.new_zeros(ctx.attention.table.shape)
+        first = frames - ctx.rows.stop
+        to_table[:, first : first + length] = diagonals
+        return to_gate, to_table, None, None

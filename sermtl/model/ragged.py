@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from sermtl.model.pooling import frame_mask
 
@@ -30,7 +32,7 @@ class Ragged:
     def pack(self, padded: Tensor) -> Tensor:
         """``(B, T, *)`` to ``(N, *)``."""
         flat = padded.flatten(0, 1)
-        return flat if self.places is None else flat.index_select(0, self.places)
+        return flat if self.places is None else _Selected.apply(flat, self.places)
 
     def unpack(self, packed: Tensor, dim: int = 0) -> Tensor:
         """``(N, *)`` to ``(B, T, *)``, zero on padded frames; N may be at another ``dim``."""
@@ -46,3 +48,21 @@ class Ragged:
         for length in self.lengths:
             yield first, first + length
             first += length
+
+
+class _Selected(torch.autograd.Function):
+    """Rows from places that are all different: torch's gradient of `index_select` would add them
+    up, on a GPU by atomic operations, which are slow in bfloat16."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.count = len(rows)
+        return rows.index_select(0, places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        whole = gradient.new_zeros(ctx.count, *gradient.shape[1:])
+        return whole.index_copy_(0, places, gradient), None

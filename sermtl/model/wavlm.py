@@ -25,7 +25,7 @@ class WavLM(Wav2Vec2Family):
         dtype = compute_dtype(hidden.device)
         with torch.autocast(hidden.device.type, enabled=False):
             states = [ragged.pack(hidden.to(dtype))]
-            table = self.bias_table(ragged.frames).to(dtype)
+            table = self.bias_table(ragged.frames)
             attend = gated_attention(table, ragged, recomputed=self.checkpoint_from is not None)
             for index in range(len(self.layers)):
                 states.append(self.recomputed(index, self._layer, index, states[-1], attend))

@@ -147,3 +147,24 @@ def test_checkpointing_drops_what_attention_keeps(recomputed, monkeypatch):
     theirs = torch.autograd.grad(plain_loop(*tensors).sin().sum(), tensors[:3])
     for gradient, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("attention", [ClipAttention.apply, fused])
+def test_the_tables_gradient_is_summed_in_fp32(attention):
+    """In bf16 a sum of hundreds stops growing once an addend is less than half of its last bit."""
+    torch.manual_seed(0)
+    frames = 900
+    shapes = [(frames, 1, 4)] * 3 + [(frames, 1), (1, 2 * frames - 1)]
+    tensors = [torch.randn(shape) for shape in shapes]
+    tensors[2][:, 0, 0] = torch.linspace(0, 4, frames)  # later is better, so signs are alike
+    tensors = [tensor.bfloat16() for tensor in tensors]
+    ragged = Ragged([frames], frames, torch.device("cpu"))
+
+    def gradient(dtype, of_table):
+        table = tensors[4].to(of_table).requires_grad_()
+        attended = attention(*(x.to(dtype) for x in tensors[:4]), table, ragged, 0.0)
+        return torch.autograd.grad(attended[..., 0].sum(), table)[0].double()
+
+    expected = gradient(torch.double, torch.double)
+    difference = gradient(torch.bfloat16, torch.float) - expected
+    assert difference.norm() < 0.01 * expected.norm()
