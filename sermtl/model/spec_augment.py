@@ -8,23 +8,26 @@ import torch
 from torch import Tensor
 
 
-def config_spans(config: Any, mask: Tensor, channels: int) -> tuple[Tensor | None, Tensor | None]:
+def config_spans(
+    config: Any, lengths: Tensor, frames: int, channels: int
+) -> tuple[Tensor | None, Tensor | None]:
     """What a transformers config's ``mask_*`` settings hide of a batch.
 
     Args:
         config: of the encoder.
-        mask: ``(B, T)`` true frames.
+        lengths: ``(B,)`` frames of each clip, on the CPU: a GPU would be waited for.
+        frames: of the longest, T.
         channels: number of channels.
 
     Returns:
-        Masked frames ``(B, T)`` and masked channels ``(B, channels)``; ``None`` for what is off.
+        Masked frames ``(B, T)`` and masked channels ``(B, channels)``, on the CPU; ``None`` for
+        what is off.
     """
-    lengths = mask.sum(1)
     time = feature = None
     if config.mask_time_prob > 0:
         time = random_spans(
             lengths,
-            mask.shape[1],
+            frames,
             config.mask_time_prob,
             config.mask_time_length,
             config.mask_time_min_masks,
@@ -51,11 +54,11 @@ def random_spans(lengths: Tensor, size: int, probability: float, span: int, mini
         minimum: least number of spans per row.
 
     Returns:
-        ``(B, size)`` mask on ``lengths``' device, true where masked.
+        ``(B, size)`` mask, true where masked.
     """
     mask = torch.zeros(len(lengths), size, dtype=torch.bool)
     for row, length in zip(mask, lengths.tolist(), strict=True):
         count = max(int(probability * length / span + torch.rand(()).item()), minimum)
         starts = torch.randperm(max(length - span + 1, 0))[: min(count, length // span)]
         row[(starts[:, None] + torch.arange(span)).flatten()] = True
-    return mask.to(lengths.device)
+    return mask

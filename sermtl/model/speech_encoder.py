@@ -59,8 +59,9 @@ class SpeechEncoder(nn.Module, ABC):
         are on the CPU."""
 
     @abstractmethod
-    def embed(self, features: Tensor, mask: Tensor) -> Tensor:
-        """State 0, ``(B, T, D)``, from ``(B, T, C)`` features and the ``(B, T)`` frame mask."""
+    def embed(self, features: Tensor, frames: Tensor) -> Tensor:
+        """State 0, ``(B, T, D)``, from ``(B, T, C)`` features and frame counts ``(B,)``, which are
+        on the CPU."""
 
     @abstractmethod
     def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
@@ -89,8 +90,7 @@ class SpeechEncoder(nn.Module, ABC):
         lengths = lengths.cpu()  # once and first: later, a GPU would have to finish its work before
         frames = self.frame_lengths(lengths)
         features = self.extract(speech, lengths)
-        mask = frame_mask(frames, features.shape[1]).to(device, non_blocking=True)
-        hidden = self.embed(features, mask)
+        hidden = self.embed(features, frames)
         with attention_kernels():
             states = self.run_layers(hidden, frames)
         return states, frames.to(device, non_blocking=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sermtl.model.feature_extractor import extract_features
 from sermtl.model.long_convolution import long_convolution
+from sermtl.model.pooling import frame_mask
 from sermtl.model.precision import compute_dtype
 from sermtl.model.spec_augment import config_spans
 from sermtl.model.speech_encoder import SpeechEncoder, attention_mask
@@ -69,13 +70,14 @@ class Wav2Vec2Family(SpeechEncoder):
         with torch.autocast(speech.device.type, enabled=False):
             return extract_features(layers, speech, lengths.tolist(), dtype)
 
-    def embed(self, features: Tensor, mask: Tensor) -> Tensor:
+    def embed(self, features: Tensor, frames: Tensor) -> Tensor:
         encoder = self.model.encoder
+        mask = frame_mask(frames, features.shape[1]).to(features.device, non_blocking=True)
         hidden = self.model.feature_projection(features)
         if isinstance(hidden, tuple):  # HuBERT returns it alone
             hidden = hidden[0]
         if self.spec_augment and self.training:
-            hidden = self._mask_spans(hidden, mask)
+            hidden = self._mask_spans(hidden, frames)
         hidden = hidden.masked_fill(~mask[..., None], 0.0)
         hidden = hidden + self._positions(hidden, mask)
         if not self.model.config.do_stable_layer_norm:
@@ -110,9 +112,14 @@ class Wav2Vec2Family(SpeechEncoder):
             norm.eval()
         return self
 
-    def _mask_spans(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        time, feature = config_spans(self.model.config, mask, self.width)
+    def _mask_spans(self, hidden: Tensor, frames: Tensor) -> Tensor:
+        config, device = self.model.config, hidden.device
+        time, feature = config_spans(config, frames, hidden.shape[1], self.width)
         if time is not None:
+            time = time.to(device, non_blocking=True)
             embedding = self.model.masked_spec_embed.to(hidden.dtype)
             hidden = torch.where(time[..., None], embedding, hidden)
-        return hidden if feature is None else hidden.masked_fill(feature[:, None], 0.0)
+        if feature is not None:
+            feature = feature.to(device, non_blocking=True)
+            hidden = hidden.masked_fill(feature[:, None], 0.0)
+        return hidden

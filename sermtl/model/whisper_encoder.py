@@ -58,17 +58,18 @@ class WhisperSpeechEncoder(SpeechEncoder):
         return self.model._get_feat_extract_output_lengths(self.log_mel.frame_lengths(lengths))
 
     def extract(self, speech: Tensor, lengths: Tensor) -> Tensor:
+        frames = self.log_mel.frame_lengths(lengths)
         lengths = lengths.to(speech.device, non_blocking=True)
         with torch.autocast(speech.device.type, enabled=False):
             mel = self.log_mel(speech, lengths)
-        mask = frame_mask(self.log_mel.frame_lengths(lengths), mel.shape[1])
+        mask = frame_mask(frames, mel.shape[1]).to(mel.device, non_blocking=True)
         if self.spec_augment and self.training:
-            mel = self._mask_spans(mel, mask)
+            mel = self._mask_spans(mel, frames)
         hidden = nn.functional.gelu(self.model.conv1(mel.transpose(1, 2)))
         hidden = hidden.masked_fill(~mask[:, None], 0.0)
         return nn.functional.gelu(self.model.conv2(hidden)).transpose(1, 2)
 
-    def embed(self, features: Tensor, mask: Tensor) -> Tensor:
+    def embed(self, features: Tensor, frames: Tensor) -> Tensor:
         return self.dropout(features + self.model.embed_positions.weight[: features.shape[1]])
 
     def run_layer(self, index: int, hidden: Tensor, mask: Tensor | None) -> Tensor:
@@ -77,8 +78,10 @@ class WhisperSpeechEncoder(SpeechEncoder):
     def finish(self, hidden: Tensor) -> Tensor:
         return self.model.layer_norm(hidden)
 
-    def _mask_spans(self, mel: Tensor, mask: Tensor) -> Tensor:
-        time, feature = config_spans(self.model.config, mask, mel.shape[2])
+    def _mask_spans(self, mel: Tensor, frames: Tensor) -> Tensor:
+        time, feature = config_spans(self.model.config, frames, *mel.shape[1:])
         if time is not None:
-            mel = mel.masked_fill(time[..., None], 0.0)
-        return mel if feature is None else mel.masked_fill(feature[:, None], 0.0)
+            mel = mel.masked_fill(time.to(mel.device, non_blocking=True)[..., None], 0.0)
+        if feature is not None:
+            mel = mel.masked_fill(feature.to(mel.device, non_blocking=True)[:, None], 0.0)
+        return mel

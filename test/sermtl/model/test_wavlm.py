@@ -81,9 +81,12 @@ def test_gradients_equal_transformers(attention, checkpointing, monkeypatch):
 
 
 def test_nothing_stays_on_the_cpu(monkeypatch):
-    """The path of GPUs on the device "meta", which has shapes and no numbers: it refuses to mix."""
+    """The path of GPUs on the device "meta", which has shapes and no numbers: it refuses to mix,
+    and to tell what a GPU would have to be waited for."""
     config = {"model_type": "wavlm", "num_hidden_layers": 1}
-    encoder = SSLFrontend(config, normalize=False).encoder.to("meta").train()
+    spans = {"mask_time_prob": 0.1, "mask_feature_prob": 0.1}
+    frontend = SSLFrontend(config, normalize=False, freeze="none", spec_augment=spans)
+    encoder = frontend.encoder.to("meta").train()
     # This device has neither autocast nor addresses to tell tensors by.
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
