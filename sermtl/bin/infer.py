@@ -12,7 +12,7 @@ from sermtl import jobs
 from sermtl.data.audio import audio_files, read_dump
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
-from sermtl.inference import DONE, merge
+from sermtl.inference import DONE, batches, merge
 from sermtl.options import DTYPES
 from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
@@ -62,20 +62,23 @@ def _infer(
         there = f"there are {', '.join(names)}" if names else "train first (stage 5)"
         raise UserError(f"{weights} is missing: {there}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]
-    shards = jobs.with_gpus(args.inference_nj, args.ngpu, args.cmd)
-    options = {"conf": conf, "shards": shards}
     work = Stage(output / DONE, {"conf": conf}, inputs)
     if work.is_done() and args.force != "true":
         print(f"{output}: done")
         return
     with exclusive(output):
-        begun = Stage(output / "begun.json", options, inputs)
+        dumped = read_dump(dump)
+        shards = min(
+            jobs.with_gpus(args.inference_nj, args.ngpu, args.cmd),
+            len(batches(dumped.lengths, conf["batch_seconds"])),
+        )
+        begun = Stage(output / "begun.json", {"conf": conf, "shards": shards}, inputs)
         if not begun.is_done():  # parts of other work must not be taken for this one's
             for part in output.glob("part.*"):
                 part.unlink()
             begun.finish([])
         _run_jobs(model, dump, output, conf, args, shards)
-        work.finish(merge(output, shards, read_dump(dump).ids))
+        work.finish(merge(output, shards, dumped.ids))
     print(f"{output}/predictions.csv written")
 
 

@@ -31,7 +31,8 @@ class LengthBucketSampler(AbsSampler):
         shuffle: another composition for each seed; else sorted by length, always the same.
 
     Raises:
-        ValueError: if there are fewer utterances than ranks, or ``batch_size`` is smaller.
+        ValueError: if there are fewer utterances than ranks, ``batch_size`` is smaller, or
+            ``max_seconds`` isn't positive.
     """
 
     @typechecked
@@ -48,9 +49,11 @@ class LengthBucketSampler(AbsSampler):
             raise ValueError(f"batch_size {batch_size} is less than one for each of {world_size}")
         if len(durations) < world_size:
             raise ValueError(f"{len(durations)} utterances can't feed {world_size} processes")
+        if max_seconds is not None and not max_seconds > 0:
+            raise ValueError(f"max_batch_seconds {max_seconds:g}: must be positive, or null")
         self.durations = dict(durations)
         self.batch_size = batch_size
-        self.max_seconds = max_seconds or float("inf")
+        self.max_seconds = float("inf") if max_seconds is None else max_seconds
         self.world_size = world_size
         self.classes = classes
         self.shuffle = shuffle

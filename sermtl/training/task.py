@@ -152,6 +152,8 @@ class SERTask(AbsTask):
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
         """As ESPnet's, which starts a process for each of several GPUs."""
         args = args or cls.get_parser().parse_args(cmd)
+        if args.dist_timeout < 1:
+            raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
         with processes.supervised(args):
             super().main(args)
 
@@ -165,8 +167,6 @@ class SERTask(AbsTask):
         # of imports in every epoch. A single process's data loaders fork.
         multiprocessing.set_start_method("fork", force=True)
         try:
-            if args.dist_timeout < 1:
-                raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
             processes.limit_waiting(args.dist_timeout)
             super().main_worker(args)
         except Exception as error:

@@ -58,19 +58,28 @@ def test_two_at_once_are_refused(run, tmp_path):
     assert not (output / "done.json").exists()
 
 
-def test_one_job_for_each_gpu_of_this_machine(run, root, tmp_path, monkeypatch):
-    (tmp_path / "dump" / "test").mkdir(parents=True)
-    (tmp_path / "dump" / "test" / "wav.scp").touch()
+@pytest.mark.parametrize(
+    ("batch_count", "jobs"),
+    [(9, [["0", "4"], ["1", "2"]]), (3, [["0", "3"], ["1", "2"]])],
+)
+def test_one_job_for_each_gpu_of_this_machine_and_none_without_work(
+    run, root, tmp_path, monkeypatch, batch_count, jobs
+):
+    dump = tmp_path / "dump" / "test"
+    dump.mkdir(parents=True)
+    ids = [f"u{i}" for i in range(2 * batch_count)]
+    write_column(dump / "wav.scp", dict.fromkeys(ids, "wav.ark:5"))
+    write_column(dump / "utt2num_samples", dict.fromkeys(ids, "16000"))
     (tmp_path / "exp").mkdir()
     for name in ("final.pth", "config.yaml"):
         (tmp_path / "exp" / name).touch()
-    started = []
+    started, starter = [], root / "utils" / "run.pl"
     monkeypatch.setattr(infer.jobs, "run", lambda command: started.append(command) or 1)
     for gpus in ("0", "2"):
         with pytest.raises(UserError, match="inference failed"):
-            run(more=["--inference_nj=4", f"--ngpu={gpus}", f"--cmd={root}/utils/run.pl"])
+            run("--batch_seconds 2", ["--inference_nj=4", f"--ngpu={gpus}", f"--cmd={starter}"])
     asked = [[job[job.index(name) + 1] for name in ("--gpu", "--shards")] for job in started]
-    assert asked == [["0", "4"], ["1", "2"]]
+    assert asked == jobs
 
 
 def test_the_number_of_jobs_changes_no_byte(root, tmp_path, monkeypatch):

@@ -83,6 +83,12 @@ def test_validation_batches_are_sorted_the_same_always_and_dealt_whole():
     assert sorted(dealt) == sorted(batches)
 
 
+@pytest.mark.parametrize("seconds", [0.0, -3.0])
+def test_refuses_batches_of_no_length(seconds):
+    with pytest.raises(ValueError, match="max_batch_seconds"):
+        LengthBucketSampler(DURATIONS, 8, seconds)
+
+
 def test_refuses_what_ranks_cannot_share():
     with pytest.raises(ValueError, match="batch_size"):
         LengthBucketSampler(DURATIONS, 2, world_size=4)
