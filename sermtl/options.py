@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,14 @@ from typeguard import TypeCheckError
 from sermtl.errors import UserError
 
 DTYPES = ("float32", "bfloat16")  # that models compute in; fp16 would need its gradients scaled
+
+
+def positive_int(word: str) -> int:
+    """An option's value, for argparse: a whole number from 1 on."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word} is not positive")
+    return number
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.jobs import device, started, starter, with_gpus
+from sermtl.options import positive_int
 from sermtl.transcription.dumped_set import DumpedSet
 from sermtl.transcription.guards import Guards, parse_temperatures
 from sermtl.transcription.normalizers import NORMALIZERS
@@ -91,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--whisper_language", default="auto", help="Whisper's code (en, ...), or auto to detect it")
     _add_decoding_options(parser)
-    add("--nj", type=_positive, default=1, help="parallel jobs")
+    add("--nj", type=positive_int, default=1, help="parallel jobs")
     add("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
     add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
     add(
@@ -103,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="transcribe again what is transcribed",
     )
     add("--whisper_args", default="", help="more options of decoding, as one text")
-    add("--shard", type=_positive, help="be job number SHARD of --nj (the launcher's use)")
+    add("--shard", type=positive_int, help="be job number SHARD of --nj (the launcher's use)")
     return parser
 
 
@@ -141,7 +142,7 @@ def _add_decoding_options(parser: argparse.ArgumentParser) -> None:
         "in brackets, numbers as digits), plain: lower-case words, auto: english where the "
         "language is English, else plain",
     )
-    add("--batch_size", type=_positive, default=16, help="clips decoded at once")
+    add("--batch_size", type=positive_int, default=16, help="clips decoded at once")
 
 
 class _WhisperArgs(argparse.ArgumentParser):
@@ -160,13 +161,6 @@ def _more_options(args: argparse.Namespace) -> None:
     parser = _WhisperArgs(add_help=False, allow_abbrev=False)
     _add_decoding_options(parser)
     parser.parse_args(words, args)
-
-
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not positive")
-    return number
 
 
 def keep_corpus_transcripts(sets: Sequence[DumpedSet]) -> None:

@@ -1,7 +1,9 @@
+import argparse
+
 import pytest
 
 from sermtl.errors import UserError
-from sermtl.options import options_of
+from sermtl.options import options_of, positive_int
 
 
 class Target:
@@ -27,3 +29,9 @@ def test_the_configuration_and_the_option_are_named(options, message):
 def test_right_options_pass():
     with options_of("conf", Target, {"rate": 2.0}):
         assert Target(rate=2.0)
+
+
+def test_zero_is_not_positive():
+    assert positive_int("3") == 3
+    with pytest.raises(argparse.ArgumentTypeError, match="0 is not positive"):
+        positive_int("0")

@@ -24,6 +24,7 @@ from sermtl.jobs import device as device_of
 from sermtl.model.gated_attention import gated_attention
 from sermtl.model.ragged import Ragged
 from sermtl.model.speech_encoder import attention_kernels
+from sermtl.options import positive_int
 
 HEADS, SIZE = 16, 64
 
@@ -34,8 +35,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ngpu", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--clips", type=int, default=16)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--clips", type=positive_int, default=16)
+    parser.add_argument("--repeats", type=positive_int, default=5)
     figures.add_option(parser)
     args = parser.parse_args()
     device = device_of(args.ngpu)

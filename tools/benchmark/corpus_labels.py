@@ -22,6 +22,7 @@ from pathlib import Path
 from sermtl.corpora.msp_podcast import load
 from sermtl.data.datadir import label_columns
 from sermtl.data.labels import load_labels
+from sermtl.options import positive_int
 
 LABELS = Path(__file__).parents[2] / "egs" / "msp_podcast" / "labels.yaml"
 HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"
@@ -78,8 +79,8 @@ def seconds(work: Callable[[Path], int], root: Path, expected: int) -> float:
 def main() -> None:
     """Make the tree, take turns, print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--utterances", type=int, default=150_000)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--utterances", type=positive_int, default=150_000)
+    parser.add_argument("--turns", type=positive_int, default=3)
     args = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:

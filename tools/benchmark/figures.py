@@ -65,7 +65,16 @@ class Figure:
 
 def add_option(parser: argparse.ArgumentParser) -> None:
     """``--figures``, which every benchmark has."""
-    parser.add_argument("--figures", type=Path, help="file to add the figures to")
+    parser.add_argument("--figures", type=_appendable, help="file to add the figures to")
+
+
+def _appendable(word: str) -> Path:
+    """Told before the measuring rather than after it."""
+    try:
+        with open(word, "a", encoding="utf-8"):
+            return Path(word)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{word}: {error.strerror}") from error
 
 
 def report(figures: Sequence[Figure], file: Path | None) -> None:

@@ -36,6 +36,7 @@ from figures import Figure, add_option, report
 from sermtl.data import SAMPLE_RATE
 from sermtl.errors import run_main
 from sermtl.markdown import table
+from sermtl.options import positive_int
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALLEST = 40  # utterances; what they cost is what a command costs at all
@@ -43,6 +44,7 @@ LONGER = 16  # times, for the growth with the audio
 TOLERANCE = 1.25  # of time per utterance: caches miss more often in more; n ** 1.1 gives 1.32
 NOISE = 0.3  # seconds; what takes less says nothing
 AUDIO = 0.1  # of the audio, how much memory may grow with it
+STAGES = ["1", "3", "4", "6", "7"]
 SPLITS = ["train"] * 5 + ["valid"] + ["test"] * 4  # ten at random
 BATCH_SECONDS = 16  # of stage 6: more than the longest clip, and every corpus has a full batch
 EMOTIONS = ("angry", "happy", "neutral", "sad")
@@ -182,12 +184,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[250, 1000, 4000])
+    parser.add_argument("--sizes", type=positive_int, nargs="+", default=[250, 1000, 4000])
     parser.add_argument("--seconds", type=float, default=0.75, help="mean length of a clip")
-    parser.add_argument("--stages", nargs="+", default=["1", "3", "4", "6", "7"])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--repeats", type=positive_int, default=3)
     add_option(parser)
     args = parser.parse_args()
+    if len(args.sizes) < 2 or min(args.sizes) <= SMALLEST:
+        parser.error(f"--sizes takes two or more, of more than {SMALLEST} utterances")
 
     with tempfile.TemporaryDirectory() as folder:
 

@@ -21,6 +21,7 @@ from sermtl.data import SAMPLE_RATE
 from sermtl.errors import run_main
 from sermtl.inference import batches
 from sermtl.jobs import device as device_of
+from sermtl.options import positive_int
 from sermtl.recognizer import EmotionRecognizer
 
 
@@ -30,10 +31,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ngpu", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--layers", type=int, help="of the encoder; default: 4, or 24 on a GPU")
-    parser.add_argument("--clips", type=int, help="default: 48, or 512 on a GPU")
+    parser.add_argument(
+        "--layers", type=positive_int, help="of the encoder; default: 4, or 24 on a GPU"
+    )
+    parser.add_argument("--clips", type=positive_int, help="default: 48, or 512 on a GPU")
     parser.add_argument("--batch_seconds", type=float, default=120.0)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive_int, default=3)
     figures.add_option(parser)
     args = parser.parse_args()
     device = device_of(args.ngpu)

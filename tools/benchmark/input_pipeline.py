@@ -42,6 +42,7 @@ from sermtl.data.preprocessor import PAD_TOKEN
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import run_main
 from sermtl.jobs import device as device_of
+from sermtl.options import positive_int
 from sermtl.training.conf import resolve
 from sermtl.training.task import EpochIterFactory, SERTask
 
@@ -62,7 +63,7 @@ def main() -> None:
     )
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2, 4])
     parser.add_argument("--ngpu", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive_int, default=3)
     figures.add_option(parser)
     args = parser.parse_args()
     device = device_of(args.ngpu)

@@ -20,6 +20,7 @@ import figures
 
 from sermtl.errors import run_main
 from sermtl.jobs import device as device_of
+from sermtl.options import positive_int
 
 CLIPS, SECONDS, LAYERS = 16, 12.0, 24
 CPU_LAYERS = 1, 3
@@ -32,7 +33,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ngpu", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--clips", type=int, default=CLIPS)
+    parser.add_argument("--clips", type=positive_int, default=CLIPS)
     parser.add_argument("--one", nargs=2, metavar=("WAY", "LAYERS"), help="measure this here")
     figures.add_option(parser)
     args = parser.parse_args()

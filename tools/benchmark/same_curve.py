@@ -24,6 +24,7 @@ import figures
 import numpy as np
 
 from sermtl.errors import UserError, run_main
+from sermtl.options import positive_int
 from sermtl.training import conf
 from sermtl.training.experiment import Experiment
 
@@ -44,7 +45,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--epochs", type=positive_int, default=25)
     parser.add_argument("--output", type=Path, help="keep the experiments there; else they go")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     figures.add_option(parser)

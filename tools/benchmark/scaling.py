@@ -23,6 +23,7 @@ from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
 from sermtl.errors import UserError, run_main
+from sermtl.options import positive_int
 
 
 def main() -> None:
@@ -30,11 +31,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=positive_int, default=2)
     parser.add_argument("--ngpu", type=int, default=0, help="any: a card for every process")
-    parser.add_argument("--layers", type=int, help="of the encoder; default: 2, or 24 on GPUs")
-    parser.add_argument("--clips", type=int, help="of a process's batch; default: 4, or 16 on GPUs")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument(
+        "--layers", type=positive_int, help="of the encoder; default: 2, or 24 on GPUs"
+    )
+    parser.add_argument(
+        "--clips", type=positive_int, help="of a process's batch; default: 4, or 16 on GPUs"
+    )
+    parser.add_argument("--steps", type=positive_int, default=6)
     figures.add_option(parser)
     args = parser.parse_args()
     gpu = args.ngpu > 0

@@ -25,6 +25,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from sermtl.data.edit_distance import error_rate
 from sermtl.errors import run_main
+from sermtl.options import positive_int
 from sermtl.scoring.intervals import RESAMPLES, paired_test, resampling_units
 from sermtl.scoring.predictions import Predicted
 from sermtl.scoring.scores import set_scores
@@ -126,9 +127,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--utterances", type=int, default=30_000)
-    parser.add_argument("--speakers", type=int, default=500)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--utterances", type=positive_int, default=30_000)
+    parser.add_argument("--speakers", type=positive_int, default=500)
+    parser.add_argument("--repeats", type=positive_int, default=5)
     add_option(parser)
     args = parser.parse_args()
 

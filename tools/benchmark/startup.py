@@ -14,6 +14,7 @@ from functools import partial
 from figures import Figure, add_option, in_turn, report, spread
 
 from sermtl.errors import run_main
+from sermtl.options import positive_int
 
 WORKS = {  # and at most how many seconds
     "python -c pass": (["-c", "pass"], None),
@@ -32,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=positive_int, default=9)
     add_option(parser)
     args = parser.parse_args()
 

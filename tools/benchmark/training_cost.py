@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sermtl.errors import run_main
 from sermtl.model.ser_model import SERModel
+from sermtl.options import positive_int
 
 # Published: the paper's sets and epochs, and the mean length of release 1.12 (207,136 speaking
 # turns, 324 h 23 min, by its readme).
@@ -43,10 +44,10 @@ def main() -> None:
     """Measure, and print what follows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--clips", type=int, default=2, help="in a batch")
+    parser.add_argument("--clips", type=positive_int, default=2, help="in a batch")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each clip")
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--layers", type=int, default=24, help="of the encoder")
+    parser.add_argument("--steps", type=positive_int, default=3)
+    parser.add_argument("--layers", type=positive_int, default=24, help="of the encoder")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--train_config", nargs="*", default=[])
     parser.add_argument("--train_args", default="")

@@ -24,6 +24,7 @@ import torch
 from sermtl.data.batch_sampler import LengthBucketSampler
 from sermtl.errors import run_main
 from sermtl.jobs import device as device_of
+from sermtl.options import positive_int
 
 SIZE = 16  # clips in a batch
 CORPUS = 4096  # clips that batches are made of
@@ -40,9 +41,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ngpu", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--layers", type=int, help="of the encoder; default: 4, or 24 on a GPU")
-    parser.add_argument("--batches", type=int, default=4, help="in a round, spread over lengths")
-    parser.add_argument("--repeats", type=int, help="rounds; default: 2, or 10 on a GPU")
+    parser.add_argument(
+        "--layers", type=positive_int, help="of the encoder; default: 4, or 24 on a GPU"
+    )
+    parser.add_argument(
+        "--batches", type=positive_int, default=4, help="in a round, spread over lengths"
+    )
+    parser.add_argument("--repeats", type=positive_int, help="rounds; default: 2, or 10 on a GPU")
     figures.add_option(parser)
     args = parser.parse_args()
     device = device_of(args.ngpu)

@@ -30,6 +30,7 @@ from sermtl.data import SAMPLE_RATE
 from sermtl.data.audio import read_dump
 from sermtl.errors import run_main
 from sermtl.jobs import device
+from sermtl.options import positive_int
 from sermtl.transcription.normalizers import comparable
 
 # openai-whisper's dims: mel bands, then context, width, heads and layers of the encoder, words,
@@ -45,12 +46,14 @@ def main() -> None:
     )
     parser.add_argument("--whisper_model", help="released model's name or checkpoint")
     parser.add_argument("--whisper_language", default="auto")
-    parser.add_argument("--tokens", type=int, default=20, help="of a text by the random model")
+    parser.add_argument(
+        "--tokens", type=positive_int, default=20, help="of a text by the random model"
+    )
     parser.add_argument("--dump", type=Path, help="dumped set to take clips from")
-    parser.add_argument("--clips", type=int, default=32, help="how many clips")
-    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--clips", type=positive_int, default=32, help="how many clips")
+    parser.add_argument("--batch_size", type=positive_int, default=16)
     parser.add_argument("--ngpu", type=int, default=0, choices=[0, 1])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive_int, default=3)
     add_option(parser)
     args = parser.parse_args()
 

@@ -1,3 +1,4 @@
+import argparse
 import importlib
 
 import pytest
@@ -46,3 +47,11 @@ def test_works_are_measured_in_turn(figures):
     taken = figures.in_turn({n: lambda n=n: calls.append(n) for n in "ab"}, repeats=2)
     assert calls == list("ababab")
     assert [len(times) for times in taken.values()] == [2, 2]
+
+
+def test_a_file_that_can_not_be_written_is_told_before_measuring(figures, tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    figures.add_option(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--figures", str(tmp_path / "missing" / "figures")])
+    assert "No such file or directory" in capsys.readouterr().err
