@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from typeguard import TypeCheckError
-
 from sermtl.errors import UserError
 
 DTYPES = ("float32", "bfloat16")  # that models compute in; fp16 would need its gradients scaled
@@ -37,6 +35,8 @@ def options_of(name: str, target: type, options: Mapping[str, Any]) -> Iterator[
             close = difflib.get_close_matches(option, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
             raise UserError(f"{name}: there is no {option!r}; {hint}")
+    from typeguard import TypeCheckError  # here: light stages would wait for it
+
     try:
         yield
     except (TypeError, ValueError, TypeCheckError) as error:

@@ -9,20 +9,21 @@ from torch import Tensor
 
 
 def config_spans(
-    config: Any, lengths: Tensor, frames: int, channels: int
+    config: Any, lengths: Tensor, hidden: Tensor
 ) -> tuple[Tensor | None, Tensor | None]:
     """What a transformers config's ``mask_*`` settings hide of a batch.
 
     Args:
         config: of the encoder.
         lengths: ``(B,)`` frames of each clip, on the CPU: a GPU would be waited for.
-        frames: of the longest, T.
-        channels: number of channels.
+        hidden: ``(B, T, D)`` features of the batch.
 
     Returns:
-        Masked frames ``(B, T)`` and masked channels ``(B, channels)``, on the CPU; ``None`` for
-        what is off.
+        Masked frames ``(B, T)`` and masked channels ``(B, D)``, where the features are; ``None``
+        for what is off.
     """
+    _, frames, channels = hidden.shape
+    device = hidden.device
     time = feature = None
     if config.mask_time_prob > 0:
         time = random_spans(
@@ -31,7 +32,7 @@ def config_spans(
             config.mask_time_prob,
             config.mask_time_length,
             config.mask_time_min_masks,
-        )
+        ).to(device, non_blocking=True)
     if config.mask_feature_prob > 0:
         feature = random_spans(
             torch.full_like(lengths, channels),
@@ -39,7 +40,7 @@ def config_spans(
             config.mask_feature_prob,
             config.mask_feature_length,
             getattr(config, "mask_feature_min_masks", 0),  # WavLM's config has none
-        )
+        ).to(device, non_blocking=True)
     return time, feature
 
 

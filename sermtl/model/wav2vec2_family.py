@@ -113,13 +113,8 @@ class Wav2Vec2Family(SpeechEncoder):
         return self
 
     def _mask_spans(self, hidden: Tensor, frames: Tensor) -> Tensor:
-        config, device = self.model.config, hidden.device
-        time, feature = config_spans(config, frames, hidden.shape[1], self.width)
+        time, feature = config_spans(self.model.config, frames, hidden)
         if time is not None:
-            time = time.to(device, non_blocking=True)
             embedding = self.model.masked_spec_embed.to(hidden.dtype)
             hidden = torch.where(time[..., None], embedding, hidden)
-        if feature is not None:
-            feature = feature.to(device, non_blocking=True)
-            hidden = hidden.masked_fill(feature[:, None], 0.0)
-        return hidden
+        return hidden if feature is None else hidden.masked_fill(feature[:, None], 0.0)

@@ -79,9 +79,7 @@ class WhisperSpeechEncoder(SpeechEncoder):
         return self.model.layer_norm(hidden)
 
     def _mask_spans(self, mel: Tensor, frames: Tensor) -> Tensor:
-        time, feature = config_spans(self.model.config, frames, *mel.shape[1:])
+        time, feature = config_spans(self.model.config, frames, mel)
         if time is not None:
-            mel = mel.masked_fill(time.to(mel.device, non_blocking=True)[..., None], 0.0)
-        if feature is not None:
-            mel = mel.masked_fill(feature.to(mel.device, non_blocking=True)[:, None], 0.0)
-        return mel
+            mel = mel.masked_fill(time[..., None], 0.0)
+        return mel if feature is None else mel.masked_fill(feature[:, None], 0.0)

@@ -41,7 +41,7 @@ from sermtl.options import positive_int
 ROOT = Path(__file__).resolve().parents[2]
 SMALLEST = 40  # utterances; what they cost is what a command costs at all
 LONGER = 16  # times, for the growth with the audio
-TOLERANCE = 1.25  # of time per utterance: caches miss more often in more; n ** 1.1 gives 1.32
+TOLERANCE = 1.25  # of time per utterance: caches miss more in large corpora; n ** 1.1 gives 1.32
 NOISE = 0.3  # seconds; what takes less says nothing
 AUDIO = 0.1  # of the audio, how much memory may grow with it
 STAGES = ["1", "3", "4", "6", "7"]
@@ -195,15 +195,16 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
 
-        def costs(utterances: int, seconds: float, least: int = 1) -> dict[str, Cost]:
+        def costs(utterances: int, seconds: float, repeats: int = args.repeats) -> dict[str, Cost]:
             print(f"{utterances:,} utterances of {seconds:g} s", flush=True)
             corpus = Corpus(Path(folder) / "corpus", utterances, seconds)
             try:
-                return run_stages(corpus, args.stages, max(args.repeats, least))
+                return run_stages(corpus, args.stages, repeats)
             finally:
                 shutil.rmtree(corpus.folder)
 
-        fixed = costs(SMALLEST, args.seconds, least=3)  # the first run reads programs from the disk
+        # Repeated always: the first run reads programs from the disk.
+        fixed = costs(SMALLEST, args.seconds, max(args.repeats, 3))
         growth = Growth(fixed, {n: costs(n, args.seconds) for n in args.sizes})
         fewer, more = args.sizes[:2]
         audio = [costs(n, LONGER * args.seconds) for n in (fewer, more)]

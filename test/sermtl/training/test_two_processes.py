@@ -119,7 +119,15 @@ def test_a_hanging_one_ends_the_other_in_time(data, tmp_path):
 
 
 def test_no_time_at_all_is_refused(data, tmp_path):
-    """By a single process too, whose next run may be one of several."""
+    with two(data, tmp_path, dist_timeout=0) as ranks:
+        for process in ranks:
+            process.join(120)
+            assert process.exitcode == 1
+    assert "error: dist_timeout: 0, but one second" in log(tmp_path, 1)
+
+
+def test_a_single_process_refuses_no_time_too(data, tmp_path):
+    """Its next run may be one of several."""
     with pytest.raises(UserError, match="dist_timeout: 0, but one second"):
         SERTask.main(cmd=arguments(data, tmp_path / "exp", dist_timeout=0))
 
