@@ -23,10 +23,10 @@ from sermtl.model.ragged import Ragged
 
 MASK = 2**27  # elements of a mask, at most; longer clips take several
 
-Attention = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
-"""Attention within each clip of a batch. Takes query, key, value ``(N, H, d)``, the clips' frames
-one after the other, gate ``(N, H)``, and the probability that an attention weight is dropped;
-returns ``(N, H, d)``."""
+Attention = Callable[[Tensor, Tensor, float], Tensor]
+"""Attention within each clip of a batch. Takes queries, keys and values ``(N, 3, H, d)``, the
+clips' frames one after the other, gate ``(N, H)``, and the probability that an attention weight is
+dropped; returns ``(N, H, d)``."""
 
 
 def gated_attention(table: Tensor, ragged: Ragged, recomputed: bool = False) -> Attention:
@@ -39,8 +39,8 @@ def gated_attention(table: Tensor, ragged: Ragged, recomputed: bool = False) -> 
         recomputed: whether layers are checkpointed, so that nothing is kept anyway.
     """
     if table.device.type == "cpu":
-        return lambda query, key, value, gate, dropout: ClipAttention.apply(
-            query, key, value, gate, table, ragged, dropout
+        return lambda projected, gate, dropout: ClipAttention.apply(
+            *projected.unbind(1), gate, table, ragged, dropout
         )
     return FusedAttention(table, ragged, recomputed)
 
@@ -58,10 +58,8 @@ class FusedAttention:
         padding = padding.masked_fill(~ragged.mask[:, None, None], float("-inf"))
         self.padding = F.pad(padding, (0, -frames % 8))
 
-    def __call__(
-        self, query: Tensor, key: Tensor, value: Tensor, gate: Tensor, dropout: float
-    ) -> Tensor:
-        query, key, value = (self.ragged.unpack(x).transpose(1, 2) for x in (query, key, value))
+    def __call__(self, projected: Tensor, gate: Tensor, dropout: float) -> Tensor:
+        query, key, value = self.ragged.unpack(projected).transpose(1, 3).unbind(2)  # (B, H, T, d)
         gate = self.ragged.unpack(gate).transpose(1, 2)[..., None]  # (B, H, T, 1)
         seen = [
             self._attend(query[:, :, rows], key, value, gate[:, :, rows], rows, dropout)
@@ -98,7 +96,8 @@ class FusedAttention:
     def bias(self, rows: slice, dtype: torch.dtype) -> Tensor:
         """``(H, m, T')``; where there is one piece, as nearly always, layers share it.
 
-        T' is T rounded up: fused kernels copy a mask whose rows don't begin at multiples of 8.
+        Fused kernels want a mask whose rows are contiguous, else torch writes out all scores, and
+        begin at multiples of 8, else it copies the mask; so T' is T rounded up.
         """
         if self.whole is not None:
             return self.whole
@@ -106,7 +105,7 @@ class FusedAttention:
         more = -frames % 8
         # Row T-1-i is what query i sees.
         windows = F.pad(self.table.detach().to(dtype), (0, more)).unfold(1, frames + more, 1)
-        bias = windows[:, frames - rows.stop : frames - rows.start].flip(1)
+        bias = windows[:, frames - rows.stop : frames - rows.start].flip(1).contiguous()
         if len(self.pieces) == 1:
             self.whole = bias
         return bias

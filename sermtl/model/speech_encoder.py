@@ -81,19 +81,17 @@ class SpeechEncoder(nn.Module, ABC):
 
         Args:
             speech: ``(B, N)`` waveforms, zero beyond their lengths.
-            lengths: ``(B,)`` samples; the longest is N.
+            lengths: ``(B,)`` samples, on the CPU; the longest is N.
 
         Returns:
             ``(L+1, B, T, D)``, zero on padded frames, and frame counts ``(B,)``.
         """
-        device = speech.device
-        lengths = lengths.cpu()  # once and first: later, a GPU would have to finish its work before
         frames = self.frame_lengths(lengths)
         features = self.extract(speech, lengths)
         hidden = self.embed(features, frames)
         with attention_kernels():
             states = self.run_layers(hidden, frames)
-        return states, frames.to(device, non_blocking=True)
+        return states, frames.to(speech.device, non_blocking=True)
 
     def run_layers(self, hidden: Tensor, frames: Tensor) -> Tensor:
         """``(L+1, B, T, D)``, zero on padded frames, from state 0 and frame counts ``(B,)``, which

@@ -191,10 +191,12 @@ class SSLFrontend(AbsFrontend):
         Raises:
             ValueError: a clip is too short for one frame, or too long for Whisper.
         """
-        longest = self._check_lengths(speech, speech_lengths)
+        lengths = speech_lengths.cpu()  # once and first: later, a GPU would finish its work before
+        self._check_lengths(speech, lengths)
+        speech = speech[:, : int(lengths.max())].float()
         with torch.autocast(speech.device.type, enabled=False):
-            speech, speech_lengths = self._prepare(speech[:, :longest].float(), speech_lengths)
-        return self.encoder(speech, speech_lengths)
+            speech, lengths = self._prepare(speech, lengths)
+        return self.encoder(speech, lengths)
 
     def train(self, mode: bool = True) -> SSLFrontend:
         """Train or eval mode; frozen parts stay in eval mode."""
@@ -203,8 +205,8 @@ class SSLFrontend(AbsFrontend):
             part.eval()
         return self
 
-    def _check_lengths(self, speech: Tensor, lengths: Tensor) -> int:
-        """Largest length; raises where a clip can't be encoded."""
+    def _check_lengths(self, speech: Tensor, lengths: Tensor) -> None:
+        """Raise where a clip can't be encoded."""
         for index, length in enumerate(lengths.tolist()):
             if length > speech.shape[1]:
                 raise ValueError(
@@ -212,18 +214,19 @@ class SSLFrontend(AbsFrontend):
                 )
             if reason := self.why_not(length):
                 raise ValueError(f"clip {index} of the batch: {reason}")
-        return int(lengths.max())
 
     def _prepare(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, N)`` with zero padding, trimmed and normalised over true samples if asked for."""
-        mask = frame_mask(lengths, speech.shape[1])
+        """``(B, N)`` with zero padding, trimmed and normalised over true samples if asked for, and
+        its lengths; those are on the CPU."""
+        there = lengths.to(speech.device, non_blocking=True)
+        mask = frame_mask(there, speech.shape[1])
         speech = speech.masked_fill(~mask, 0.0)
         if self.trim_db is not None:
-            speech, lengths = trim_silence(speech, lengths, self.trim_db)
-            mask = frame_mask(lengths, speech.shape[1])
+            speech, there = trim_silence(speech, there, self.trim_db)
+            mask, lengths = frame_mask(there, speech.shape[1]), there.cpu()
         if not self.normalize:
             return speech, lengths
-        count = lengths[:, None]
+        count = there[:, None]
         centred = (speech - speech.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
         variance = centred.square().sum(1, keepdim=True) / count
         # The constant is that of transformers' extractors.

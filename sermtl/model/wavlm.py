@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sermtl.model.dropout import dropout
 from sermtl.model.gated_attention import Attention, gated_attention
-from sermtl.model.precision import compute_dtype
+from sermtl.model.precision import compute_dtype, together
 from sermtl.model.ragged import Ragged
 from sermtl.model.wav2vec2_family import Wav2Vec2Family
 
@@ -30,7 +30,9 @@ class WavLM(Wav2Vec2Family):
             for index in range(len(self.layers)):
                 states.append(self.recomputed(index, self._layer, index, states[-1], attend))
             if self.model.config.do_stable_layer_norm:
-                states[-1] = _normed(self.model.encoder.layer_norm, states[-1])
+                norm = self.model.encoder.layer_norm
+                weight, bias = together([[norm.weight], [norm.bias]], dtype)
+                states[-1] = F.layer_norm(states[-1], norm.normalized_shape, weight, bias, norm.eps)
             return ragged.unpack(torch.stack(states), dim=1)
 
     def bias_table(self, frames: int) -> Tensor:
@@ -41,50 +43,70 @@ class WavLM(Wav2Vec2Family):
         return embedding(first._relative_positions_bucket(distances)).t()
 
     def _layer(self, index: int, hidden: Tensor, attend: Attention) -> Tensor:
-        layer = self.layers[index]
+        layer = _Layer(self.layers[index], hidden.dtype)
         if self.model.config.do_stable_layer_norm:
-            hidden = hidden + self._attend(layer, _normed(layer.layer_norm, hidden), attend)
-            return hidden + self._feed_forward(layer, _normed(layer.final_layer_norm, hidden))
-        hidden = hidden + self._attend(layer, hidden, attend)
-        hidden = _normed(layer.layer_norm, hidden)
-        return _normed(layer.final_layer_norm, hidden + self._feed_forward(layer, hidden))
-
-    @staticmethod
-    def _attend(layer: nn.Module, hidden: Tensor, attend: Attention) -> Tensor:
-        attention = layer.attention
-        heads = attention.num_heads
-        projections = attention.q_proj, attention.k_proj, attention.v_proj
-        query, key, value = (_linear(p, hidden).unflatten(1, (heads, -1)) for p in projections)
-        drop = attention.dropout if layer.training else 0.0
-        seen = attend(query, key, value, gates(attention, hidden), drop)
-        seen = _linear(attention.out_proj, seen.flatten(1))
-        return dropout(seen, layer.dropout.p, layer.training)
-
-    @staticmethod
-    def _feed_forward(layer: nn.Module, hidden: Tensor) -> Tensor:
-        part = layer.feed_forward
-        inner = part.intermediate_act_fn(_linear(part.intermediate_dense, hidden))
-        inner = dropout(inner, part.intermediate_dropout.p, layer.training)
-        return dropout(_linear(part.output_dense, inner), part.output_dropout.p, layer.training)
+            hidden = hidden + layer.attended(layer.first_norm(hidden), attend)
+            return hidden + layer.fed_forward(layer.second_norm(hidden))
+        hidden = layer.first_norm(hidden + layer.attended(hidden, attend))
+        return layer.second_norm(hidden + layer.fed_forward(hidden))
 
 
-def gates(attention: nn.Module, hidden: Tensor) -> Tensor:
-    """``(N, H)``, what each query multiplies the position bias by, from ``(N, D)``.
+class _Layer:
+    """What one of transformers' layers computes.
 
-    The published code projects to 2 x 4 numbers and adds each four; here their weights are added.
+    Args:
+        layer: its modules.
+        dtype: to compute in.
     """
-    linear = attention.gru_rel_pos_linear
-    weight = linear.weight.unflatten(0, (2, 4)).sum(1).to(hidden.dtype)
-    bias = linear.bias.unflatten(0, (2, 4)).sum(1).to(hidden.dtype)
-    of_head = hidden.unflatten(1, (attention.num_heads, -1))
-    update, reset = F.linear(of_head, weight, bias).sigmoid().unbind(-1)
-    return update * (reset * attention.gru_rel_pos_const.to(hidden.dtype).flatten() - 1) + 2
 
+    def __init__(self, layer: nn.Module, dtype: torch.dtype) -> None:
+        attention, forward = layer.attention, layer.feed_forward
+        modules = [
+            [attention.q_proj, attention.k_proj, attention.v_proj],
+            [attention.out_proj],
+            [forward.intermediate_dense],
+            [forward.output_dense],
+            [layer.layer_norm],
+            [layer.final_layer_norm],
+            [attention.gru_rel_pos_linear],
+        ]
+        groups = [[getattr(m, k) for m in ms] for ms in modules for k in ("weight", "bias")]
+        *cast, self.gate_scale = together([*groups, [attention.gru_rel_pos_const]], dtype)
+        pairs = list(zip(cast[::2], cast[1::2], strict=True))
+        self.projections, self.out, self.intermediate, self.output, *norms, self.gate = pairs
+        self.norms, self.layer = norms, layer
 
-def _linear(module: nn.Linear, hidden: Tensor) -> Tensor:
-    return F.linear(hidden, module.weight.to(hidden.dtype), module.bias.to(hidden.dtype))
+    def first_norm(self, hidden: Tensor) -> Tensor:
+        """``layer_norm``."""
+        return self._normed(self.layer.layer_norm, hidden, *self.norms[0])
 
+    def second_norm(self, hidden: Tensor) -> Tensor:
+        """``final_layer_norm``."""
+        return self._normed(self.layer.final_layer_norm, hidden, *self.norms[1])
 
-def _normed(module: nn.LayerNorm, hidden: Tensor) -> Tensor:
-    weight, bias = module.weight.to(hidden.dtype), module.bias.to(hidden.dtype)
-    return F.layer_norm(hidden, module.normalized_shape, weight, bias, module.eps)
+    @staticmethod
+    def _normed(norm: nn.LayerNorm, hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.layer_norm(hidden, norm.normalized_shape, weight, bias, norm.eps)
+
+    def attended(self, hidden: Tensor, attend: Attention) -> Tensor:
+        """Self-attention with the gated bias, ``(N, D)``."""
+        attention, training = self.layer.attention, self.layer.training
+        projected = F.linear(hidden, *self.projections)
+        projected = projected.unflatten(1, (3, attention.num_heads, -1))
+        drop = attention.dropout if training else 0.0
+        seen = attend(projected, self.gates(hidden), drop).flatten(1)
+        return dropout(F.linear(seen, *self.out), self.layer.dropout.p, training)
+
+    def gates(self, hidden: Tensor) -> Tensor:
+        """``(N, H)``, what each query multiplies the position bias by, from ``(N, D)``."""
+        of_head = hidden.unflatten(1, (self.layer.attention.num_heads, -1))
+        both = F.linear(of_head, *self.gate).unflatten(2, (2, 4)).sum(3)
+        update, reset = both.sigmoid().unbind(2)
+        return update * (reset * self.gate_scale.flatten() - 1) + 2
+
+    def fed_forward(self, hidden: Tensor) -> Tensor:
+        """Two linear layers, ``(N, D)``."""
+        part, training = self.layer.feed_forward, self.layer.training
+        inner = part.intermediate_act_fn(F.linear(hidden, *self.intermediate))
+        inner = dropout(inner, part.intermediate_dropout.p, training)
+        return dropout(F.linear(inner, *self.output), part.output_dropout.p, training)

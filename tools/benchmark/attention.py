@@ -85,7 +85,8 @@ def ours(
 ) -> Tensor:
     """As the model does."""
     with attention_kernels():
-        return gated_attention(table, ragged)(query, key, value, gate, 0.0)
+        projected = torch.stack([query, key, value], 1)
+        return gated_attention(table, ragged)(projected, gate, 0.0)
 
 
 def written_out(
@@ -107,7 +108,7 @@ def flexible(ragged: Ragged) -> Callable[..., Tensor]:
 
     clip = ragged.mask.nonzero()[:, 0]  # of each frame
     count = len(clip)
-    attend = torch.compile(flex_attention, dynamic=True)
+    attend = torch.compile(flex_attention, dynamic=False)
     same_clip = create_block_mask(
         lambda b, h, q, k: clip[q] == clip[k], None, None, count, count, device=clip.device.type
     )

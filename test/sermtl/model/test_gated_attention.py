@@ -39,7 +39,8 @@ def plain_loop(query, key, value, gate, table):
 
 
 def fused(query, key, value, gate, table, ragged, dropout):
-    return FusedAttention(table, ragged)(query, key, value, gate, dropout)
+    projected = torch.stack([query, key, value], 1)
+    return FusedAttention(table, ragged)(projected, gate, dropout)
 
 
 @pytest.fixture(params=["whole", "pieces"])
@@ -127,6 +128,16 @@ def test_a_mask_is_forgotten_and_computed_again(monkeypatch):
         torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)
 
 
+def test_the_masks_rows_are_what_fused_kernels_take(ragged):
+    """Others make torch write out all scores, or copy the mask."""
+    *_, gate, table = inputs()
+    attention = FusedAttention(table, ragged)
+    padded = ragged.unpack(gate).transpose(1, 2)[..., None]
+    for rows in attention.pieces:
+        *strides, last = attention.mask(padded[:, :, rows], rows).stride()
+        assert last == 1 and not any(stride % 8 for stride in strides)
+
+
 @pytest.mark.parametrize("recomputed", [False, True])
 def test_checkpointing_drops_what_attention_keeps(recomputed, monkeypatch):
     tensors = inputs()
@@ -141,7 +152,8 @@ def test_checkpointing_drops_what_attention_keeps(recomputed, monkeypatch):
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
     attend = FusedAttention(tensors[4], Ragged(LENGTHS, FRAMES, torch.device("cpu")), recomputed)
-    attended = checkpoint(attend, *tensors[:4], 0.0, use_reentrant=False)
+    projected = torch.stack(tensors[:3], 1)
+    attended = checkpoint(attend, projected, tensors[3], 0.0, use_reentrant=False)
     assert [query.expired() for query in queries] == [recomputed]
     ours = torch.autograd.grad(attended.sin().sum(), tensors[:3])
     theirs = torch.autograd.grad(plain_loop(*tensors).sin().sum(), tensors[:3])
