@@ -124,11 +124,14 @@ def test_gradients_equal_the_cpus(dtype, checkpointing):
             name: p.grad for name, p in frontend.named_parameters() if p.grad is not None
         }
     assert gradients["cuda"].keys() == gradients["cpu"].keys()
-    for name, expected in gradients["cpu"].items():
-        if name.endswith("k_proj.bias"):
-            continue  # of nothing: it adds the same to all of a query's scores
-        found = distance(gradients["cuda"][name], expected)
-        assert found < (1e-3 if dtype == torch.float32 else 8e-2), (name, found)
+    # Keys' bias gets a gradient of nothing: it adds the same to all of a query's scores.
+    names = [name for name in gradients["cpu"] if not name.endswith("k_proj.bias")]
+    ours, theirs = ([gradients[device][name] for name in names] for device in ("cuda", "cpu"))
+    if dtype == torch.float32:
+        for name, gradient, expected in zip(names, ours, theirs, strict=True):
+            assert distance(gradient, expected) < 1e-3, name
+    whole = [torch.cat([x.flatten().cpu() for x in gradients]) for gradients in (ours, theirs)]
+    assert distance(*whole) < (1e-3 if dtype == torch.float32 else 5e-2)  # of a CPU: 3e-2
 
 
 @pytest.mark.parametrize("options", [{}, {"gradient_checkpointing": True}])

@@ -37,10 +37,10 @@ class TransformersWavLM(WavLM):
     """The same modules through transformers' own ``forward``: the baseline."""
 
     def forward(self, speech: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        mask = frame_mask(lengths, speech.shape[1]).long()
+        mask = frame_mask(lengths, speech.shape[1]).long().to(speech.device)
         output = self.model(speech, attention_mask=mask, output_hidden_states=True)
         states = [*output.hidden_states[:-1], output.last_hidden_state]
-        return torch.stack(states), self.frame_lengths(lengths)
+        return torch.stack(states), self.frame_lengths(lengths).to(speech.device)
 
 
 def build(
