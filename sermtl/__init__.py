@@ -12,8 +12,12 @@ from sermtl.errors import UserError
 
 def __getattr__(name: str) -> Any:
     """Load the recogniser, and torch with it, only when it is asked for."""
-    if name in ("EmotionRecognizer", "Prediction"):
-        from sermtl import recognizer
+    if name == "EmotionRecognizer":
+        from sermtl.recognizer import EmotionRecognizer
 
-        return getattr(recognizer, name)
+        return EmotionRecognizer
+    if name == "Prediction":
+        from sermtl.prediction import Prediction
+
+        return Prediction
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -58,8 +58,12 @@ def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
 
 
 @contextmanager
-def unpacked(source: str | Path) -> Iterator[Path]:
+def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
     """The folder of a model given as a folder, an archive or a name on the Hugging Face hub.
+
+    Args:
+        source: of these.
+        revision: branch, tag or commit on the hub.
 
     Raises:
         UserError: if it can't be had, or an archive's members lead out of their folder.
@@ -77,16 +81,19 @@ def unpacked(source: str | Path) -> Iterator[Path]:
             members.extractall(folder)
             yield Path(folder)
     else:
-        yield _from_hub(str(source))
+        yield _from_hub(str(source), revision)
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name))
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        return Path(snapshot_download(name, revision=revision))
+    except HFValidationError as error:
+        raise UserError(f"there is no folder or archive {name}") from error
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".:")
         raise UserError(
-            f"there is no folder or archive {name}, and the Hugging Face hub gave none: {error}"
+            f"there is no folder or archive {name}, and the Hugging Face hub gave none ({reason})"
         ) from error

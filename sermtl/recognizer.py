@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 import torch
 
+from sermtl.data import SAMPLE_RATE
 from sermtl.data.audio import padded, read_audio, to_mono_16k
 from sermtl.data.tokens import Tokenizer
+from sermtl.data.windows import cut
 from sermtl.errors import UserError
 from sermtl.inference import batches
 from sermtl.model.build import load_trained
@@ -20,25 +21,15 @@ from sermtl.model.ctc import greedy_tokens
 from sermtl.model.precision import precision
 from sermtl.model.ser_model import SERModel
 from sermtl.packing import CONFIG, WEIGHTS, unpacked
+from sermtl.prediction import Answer, Prediction, joined, windows_of
 from sermtl.training import FINAL_WEIGHTS
 
-Audio = str | Path | BinaryIO | tuple[np.ndarray, int]
-"""A path, a file object, or samples ``(N,)`` or ``(N, channels)`` and their rate in Hz."""
+Audio = str | Path | bytes | BinaryIO | tuple[np.ndarray, int]
+"""A path, a file's content, a file object, or samples ``(N,)`` or ``(N, channels)`` and their rate
+in Hz."""
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says about one clip; what it wasn't trained for is ``None``."""
-
-    emotion: str
-    scores: dict[str, float]  # probability of each emotion
-    gender: str | None = None
-    gender_score: float | None = None  # probability of that gender
-    speaker: str | None = None  # the training speaker it resembles most
-    speaker_score: float | None = None
-    speaker_embedding: np.ndarray | None = None  # (H,) float32
-    task_weights: dict[str, float] | None = None  # share of each auxiliary task in the fusion
-    transcript: str | None = None
+WINDOW = 30.0  # seconds
+READ_AHEAD = 3600 * SAMPLE_RATE  # samples, about 230 MB
 
 
 class EmotionRecognizer:
@@ -52,6 +43,11 @@ class EmotionRecognizer:
     def __init__(self, model: SERModel, tokenizer: Tokenizer | None = None) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.device = next(model.parameters()).device
+        self.labels = {
+            "emotion": model.emotions,
+            "gender": model.genders,
+            "speaker": model.speakers,
+        }
 
     @classmethod
     def from_pretrained(
@@ -60,6 +56,7 @@ class EmotionRecognizer:
         device: str = "cpu",
         weights: str = FINAL_WEIGHTS,
         dtype: str = "float32",
+        revision: str | None = None,
     ) -> EmotionRecognizer:
         """Load an experiment, or a packed model.
 
@@ -70,11 +67,12 @@ class EmotionRecognizer:
             weights: which of an experiment's weights.
             dtype: ``float32``, whatever the model was trained in, or ``bfloat16``, faster where the
                 hardware has it; probabilities then differ by some thousandths.
+            revision: branch, tag or commit on the hub.
 
         Raises:
             UserError: if there is no trained model, or no such device or type.
         """
-        with unpacked(source) as folder:
+        with unpacked(source, revision) as folder:
             if (folder / CONFIG).exists():
                 model, config = load_trained(folder / CONFIG, folder / WEIGHTS)
             else:
@@ -87,41 +85,107 @@ class EmotionRecognizer:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"the device {device!r} can't be used: {reason}") from error
 
-    def __call__(self, audio: Audio) -> Prediction:
-        """Recognise one clip."""
-        return next(self.stream([audio]))
-
-    def stream(
-        self, audios: Iterable[Audio], batch_seconds: float = 120.0, pool: int = 256
-    ) -> Iterator[Prediction]:
-        """Recognise many clips, lazily and in order.
+    def __call__(self, audio: Audio, window: float = WINDOW) -> Prediction:
+        """Recognise one recording.
 
         Args:
-            audios: any number of clips.
-            batch_seconds: padded audio in one batch.
-            pool: clips read ahead, within which those of similar length share a batch.
+            audio: of any rate and any number of channels.
+            window: seconds; a longer recording is cut into windows where it is quiet, each of
+                which is recognised by itself. Short ones give a finer timeline.
+
+        Raises:
+            UserError: if it can't be read, or is too short.
         """
+        return next(self.stream([audio], window=window))
+
+    def stream(
+        self,
+        audios: Iterable[Audio],
+        batch_seconds: float = 120.0,
+        window: float = WINDOW,
+        pool: int = 256,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> Iterator[Prediction | UserError]:
+        """Recognise many recordings, lazily and in order.
+
+        Args:
+            audios: any number of recordings.
+            batch_seconds: padded audio in one batch.
+            window: as in `__call__`.
+            pool: recordings read ahead, within which stretches of similar length share a batch; an
+                hour of audio at most.
+            errors: ``raise`` at the first recording that can't be read, once those before it have
+                been answered; or ``return`` the `UserError` in its place, and go on.
+        """
+        if not window >= 1.0:
+            raise UserError(f"window: {window} s; it takes a second or more")
+        longest = round(window * SAMPLE_RATE)
+        if limit := self.model.frontend.encoder.max_samples:
+            longest = min(longest, limit)
         remaining = iter(audios)
-        while clips := [self._samples(audio) for audio in islice(remaining, pool)]:
-            predictions: dict[int, Prediction] = {}
-            for batch in batches([len(clip) for clip in clips], batch_seconds):
-                answers = self.recognize([clips[i] for i in batch])
-                predictions.update(zip(batch, answers, strict=True))
-            yield from (predictions[i] for i in range(len(clips)))
+        while read := self._read_ahead(remaining, pool, errors):
+            pieces = [[] if isinstance(clip, UserError) else cut(clip, longest) for clip in read]
+            flat = [piece for of_clip in pieces for piece in of_clip]
+            answers: dict[int, Answer] = {}
+            for batch in batches([len(piece) for piece in flat], batch_seconds):
+                answers.update(zip(batch, self._answers([flat[i] for i in batch]), strict=True))
+            in_order = (answers[i] for i in range(len(flat)))
+            for clip, of_clip in zip(read, pieces, strict=True):
+                if not isinstance(clip, UserError):
+                    yield self._prediction([next(in_order) for _ in of_clip])
+                elif errors == "return":
+                    yield clip
+                else:
+                    raise clip
+
+    def recognize(self, clips: Sequence[np.ndarray]) -> list[Prediction]:
+        """One batch of clips, each ``(N,)`` float32 at 16 kHz and taken as a whole."""
+        return [answer.prediction(self.labels) for answer in self._answers(clips)]
+
+    def _read_ahead(
+        self, audios: Iterator[Audio], pool: int, errors: str
+    ) -> list[np.ndarray | UserError]:
+        """The next recordings, or why they can't be had."""
+        read: list[np.ndarray | UserError] = []
+        samples = 0
+        for audio in audios:
+            try:
+                read.append(self._samples(audio))
+            except UserError as error:
+                read.append(error)
+                if errors == "raise":
+                    break
+            else:
+                samples += len(read[-1])
+            if len(read) >= pool or samples >= READ_AHEAD:
+                break
+        return read
 
     def _samples(self, audio: Audio) -> np.ndarray:
-        """``(N,)`` float32 at 16 kHz, of a length that the encoder takes."""
-        samples = to_mono_16k(*audio) if isinstance(audio, tuple) else read_audio(audio)
-        reason = self.model.frontend.why_not(len(samples))
-        if not np.isfinite(samples).all():
+        """``(N,)`` float32 at 16 kHz, long enough for the encoder."""
+        name = str(audio) if isinstance(audio, str | Path) else "the recording"
+        if isinstance(audio, tuple):
+            samples = to_mono_16k(*_checked(*audio))
+        else:
+            samples = read_audio(io.BytesIO(audio) if isinstance(audio, bytes) else audio)
+        encoder = self.model.frontend.encoder
+        reason = None
+        if len(samples) < encoder.min_samples:
+            reason = self.model.frontend.why_not(len(samples))
+        elif not np.isfinite(samples).all():
             reason = "samples that are not finite numbers"
         if reason:
-            raise UserError(f"{audio if isinstance(audio, str | Path) else 'the clip'}: {reason}")
+            raise UserError(f"{name}: {reason}")
         return samples
 
+    def _prediction(self, answers: Sequence[Answer]) -> Prediction:
+        if len(answers) == 1:
+            return answers[0].prediction(self.labels)
+        windows = list(windows_of([answer.prediction(self.labels) for answer in answers]))
+        return joined(answers).prediction(self.labels, windows)
+
     @torch.inference_mode()
-    def recognize(self, clips: Sequence[np.ndarray]) -> list[Prediction]:
-        """One batch of clips, each ``(N,)`` float32 at 16 kHz."""
+    def _answers(self, clips: Sequence[np.ndarray]) -> list[Answer]:
         speech, lengths = padded(clips)
         outputs = self.model.outputs(speech.to(self.device), lengths.to(self.device))
         logits = outputs.logits
@@ -134,38 +198,30 @@ class EmotionRecognizer:
         if self.tokenizer is not None and "asr" in logits:
             tokens = greedy_tokens(logits["asr"], outputs.lengths)
             texts = [self.tokenizer.decode(row) for row in tokens]
-        predictions = []
-        for i in range(len(clips)):
-            scores = dict(
-                zip(self.model.emotions, probabilities["emotion"][i].tolist(), strict=True)
+        return [
+            Answer(
+                {task: rows[i] for task, rows in probabilities.items()},
+                None if embeddings is None else embeddings[i],
+                None
+                if weights is None
+                else dict(zip(self.model.tasks, weights[i].tolist(), strict=True)),
+                None if texts is None else texts[i],
+                len(clip) / SAMPLE_RATE,
             )
-            gender, gender_score = _best(probabilities, "gender", self.model.genders, i)
-            speaker, speaker_score = _best(probabilities, "speaker", self.model.speakers, i)
-            predictions.append(
-                Prediction(
-                    emotion=max(scores, key=scores.__getitem__),
-                    scores=scores,
-                    gender=gender,
-                    gender_score=gender_score,
-                    speaker=speaker,
-                    speaker_score=speaker_score,
-                    speaker_embedding=None if embeddings is None else embeddings[i],
-                    task_weights=None
-                    if weights is None
-                    else dict(zip(self.model.tasks, weights[i].tolist(), strict=True)),
-                    transcript=None if texts is None else texts[i],
-                )
-            )
-        return predictions
+            for i, clip in enumerate(clips)
+        ]
 
 
-def _best(
-    probabilities: dict[str, np.ndarray], task: str, labels: Sequence[str], row: int
-) -> tuple[str | None, float | None]:
-    if task not in probabilities:
-        return None, None
-    best = int(probabilities[task][row].argmax())
-    return labels[best], float(probabilities[task][row][best])
+def _checked(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
+    """Samples from Python, whose shape tells whether they are what they should be."""
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > samples.shape[0]):
+        raise UserError(
+            f"the recording: samples of shape {samples.shape}, not (N,) or (N, channels)"
+        )
+    if not rate > 0:
+        raise UserError(f"the recording: a rate of {rate} Hz")
+    return samples, rate
 
 
 def _numpy(tensor: torch.Tensor | None) -> np.ndarray | None:

@@ -46,13 +46,14 @@ def read_audio(
         UserError: if the file can't be read, breaks off, or has no such stretch. (An AVI that
             breaks off is read up to there: it doesn't tell.)
     """
-    if isinstance(source, str | Path) and not Path(source).exists():
+    name = source if isinstance(source, str | Path) else "the recording"
+    if name is source and not Path(source).exists():
         raise UserError(f"{source}: there is no such file")
     try:
         file = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:
-        if not isinstance(source, str | Path) or not Path(source).is_file():
-            raise UserError(f"{source}: {error}") from error
+        if name is not source or not Path(source).is_file():
+            raise UserError(f"{name}: {_reason(error)}") from error
         return to_mono_16k(_decode(Path(source), start, end, error), SAMPLE_RATE)
     try:
         with file:
@@ -61,13 +62,13 @@ def read_audio(
             last = file.frames if end is None else round(end * rate)
             if not 0 <= first <= last or last > file.frames + rate // 100:
                 raise UserError(
-                    f"{source}: no stretch from {start} to {end} s in {file.frames / rate:.2f} s"
+                    f"{name}: no stretch from {start} to {end} s in {file.frames / rate:.2f} s"
                 )
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         # Not handed to ffmpeg, which would take the part before the damage for the whole.
-        raise UserError(f"{source}: damaged or cut off ({error})") from error
+        raise UserError(f"{name}: damaged or cut off ({error})") from error
     return to_mono_16k(samples, rate)
 
 
@@ -164,6 +165,11 @@ def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
     speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(c) for c in clips], batch_first=True)
     return speech, torch.tensor([len(clip) for clip in clips])
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    """Without the name of a file object, which is its place in memory."""
+    return error.error_string.rstrip(".")
 
 
 def _decode(path: Path, start: float | None, end: float | None, reason: Exception) -> np.ndarray:

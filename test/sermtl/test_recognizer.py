@@ -85,7 +85,8 @@ def test_stream_keeps_the_order_and_equals_single_calls(recognizer, clips):
 
 def test_path_array_and_file_object_are_alike(recognizer, clips):
     samples, rate = soundfile.read(clips[0], dtype="float32")
-    for audio in (str(clips[0]), (samples, rate), io.BytesIO(clips[0].read_bytes())):
+    content = clips[0].read_bytes()
+    for audio in (str(clips[0]), (samples, rate), io.BytesIO(content), content):
         same(recognizer(clips[0]), recognizer(audio))
 
 
@@ -101,6 +102,72 @@ def test_audio_without_numbers_is_refused(recognizer):
     samples[5] = np.nan
     with pytest.raises(UserError, match="not finite"):
         recognizer((samples, 16000))
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        ((np.zeros((2, 8000), np.float32), 16000), r"shape \(2, 8000\), not \(N,\) or \(N, ch"),
+        ((np.zeros(8000, np.float32), 0), "a rate of 0 Hz"),
+        (b"RIFF and nothing", "the recording"),
+        (b"", "the recording"),
+    ],
+)
+def test_what_is_no_recording_is_told(recognizer, audio, message):
+    with pytest.raises(UserError, match=message):
+        recognizer(audio)
+
+
+def test_rates_and_channels(recognizer, clips, tmp_path):
+    samples, rate = soundfile.read(clips[0], dtype="float32")
+    soundfile.write(tmp_path / "stereo.flac", np.stack([samples, samples], 1), rate)
+    same(recognizer(clips[0]), recognizer(tmp_path / "stereo.flac"))
+    wide = np.repeat(samples, 3)  # no good resampling, but of the same length
+    assert recognizer((wide, 3 * rate)).duration == pytest.approx(len(samples) / rate, abs=1e-3)
+
+
+def test_a_long_recording_is_cut_into_windows(recognizer, clips):
+    parts = [soundfile.read(clip, dtype="float32")[0] for clip in clips[:5]]
+    samples = np.concatenate(parts * 4)
+    p = recognizer((samples, 16000), window=1.0)
+    assert p.duration == pytest.approx(len(samples) / 16000)
+    assert len(p.windows) > 3
+    assert p.windows[0].start == 0 and p.windows[-1].end == pytest.approx(p.duration)
+    for window in p.windows:
+        first, last = round(window.start * 16000), round(window.end * 16000)
+        same(window.prediction, recognizer((samples[first:last], 16000)))
+    lengths = [w.end - w.start for w in p.windows]
+    for emotion, score in p.scores.items():
+        of_windows = [w.prediction.scores[emotion] for w in p.windows]
+        assert score == pytest.approx(np.average(of_windows, weights=lengths), abs=1e-5)
+    assert p.transcript == " ".join(t for w in p.windows if (t := w.prediction.transcript))
+    with pytest.raises(UserError, match="a second or more"):
+        recognizer(clips[0], window=0.5)
+
+
+def test_a_stream_goes_on_after_bad_recordings(recognizer, clips):
+    mixed = [clips[0], "gone.wav", clips[1], b"nothing", clips[2]]
+    found = list(recognizer.stream(mixed, errors="return"))
+    assert [isinstance(p, UserError) for p in found] == [False, True, False, True, False]
+    for clip, place in zip(clips[:3], (0, 2, 4), strict=True):
+        same(recognizer(clip), found[place])
+    assert "gone.wav" in str(found[1])
+
+
+def test_a_stream_answers_what_comes_before_an_error(recognizer, clips):
+    found = []
+    with pytest.raises(UserError, match=r"gone\.wav"):
+        for p in recognizer.stream([clips[0], clips[1], "gone.wav", clips[2]]):
+            found.append(p)
+    assert len(found) == 2
+
+
+def test_a_stream_reads_no_further_than_it_must(recognizer, clips):
+    taken = []
+    stream = recognizer.stream((taken.append(c) or c for c in clips), pool=2)
+    assert taken == []
+    next(stream)
+    assert len(taken) == 2
 
 
 def test_computing_in_another_type(trained, recognizer, clips):
