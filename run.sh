@@ -65,6 +65,11 @@ inference_args=      # e.g. "--batch_seconds 60"
 inference_tag=       # suffix of the inference folder
 extra_labels=        # CSV with further labels of the test utterances
 
+# Packing
+about=$ROOT/egs/$recipe/README.md # text about the training data, for the model card
+license=             # of the weights, as the Hugging Face hub names it (default: the data's terms)
+push_to_hub=         # repository to upload the packed model to, e.g. org/name; private at first
+
 RECIPE_DIR=$ROOT/egs/$recipe
 if [ ! -f "$RECIPE_DIR/recipe.conf" ]; then
     echo "error: there is no recipe '$recipe'; there are: $(cd "$ROOT/egs" && echo */ | tr -d /)" >&2
@@ -198,5 +203,6 @@ if begin 7 "$skip_eval" "scoring"; then
 fi
 
 if begin 8 false "packing"; then
-    run pack --expdir "$exp" --fold "$fold" --name "${recipe}_$train_tag${fold:+_fold$fold}"
+    run pack --expdir "$exp" --fold "$fold" --name "${recipe}_$train_tag${fold:+_fold$fold}" \
+        --about "$about" --license "$license" --push_to_hub "$push_to_hub"
 fi

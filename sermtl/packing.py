@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 
@@ -18,9 +19,35 @@ from sermtl.files import atomic_write
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 CONFIG_KEYS = ("frontend_conf", "model_conf", "labels", "token_list")  # what builds the model
+LAYERS, RESULTS = "layer_weights.json", "results.json"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # in archives, so that the same model gives the same bytes
 
 
-def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
+def packed_config(experiment: Path) -> dict[str, Any]:
+    """What ``config.json`` holds of an experiment.
+
+    Raises:
+        UserError: if nothing is trained.
+    """
+    path = experiment / "config.yaml"
+    if not path.exists():
+        raise UserError(f"{path} is missing: train first (stage 5)")
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: config[key] for key in CONFIG_KEYS} | {"encoder": encoder_name(experiment)}
+
+
+def encoder_name(experiment: Path) -> str | None:
+    """The pretrained encoder's name, without the folders of this machine; ``None`` without one."""
+    conf = yaml.safe_load((experiment / "conf.yaml").read_text(encoding="utf-8"))
+    model = conf["frontend_conf"]["model"]
+    if not isinstance(model, str):
+        return None
+    return Path(model).name if Path(model).exists() else model
+
+
+def pack(
+    experiment: Path, weights: str, target: Path, card: str, results: Mapping[str, Any]
+) -> Path:
     """Write the folder ``target`` and ``<target>.zip``; returns the archive.
 
     Args:
@@ -28,6 +55,7 @@ def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
         weights: which of its weights.
         target: replaced if it exists.
         card: text of ``README.md``.
+        results: content of ``results.json``.
 
     Raises:
         UserError: if there are no such weights.
@@ -39,22 +67,54 @@ def pack(experiment: Path, weights: str, target: Path, card: str) -> Path:
     from sermtl.data.tokens import Tokenizer
     from sermtl.model.weights import load
 
-    config = yaml.safe_load((experiment / "config.yaml").read_text(encoding="utf-8"))
-    state = load(experiment / weights)
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    save_file({k: v.contiguous() for k, v in state.items()}, target / WEIGHTS)
-    with atomic_write(target / CONFIG) as stream:
-        json.dump({key: config[key] for key in CONFIG_KEYS}, stream, indent=1, ensure_ascii=False)
-    with atomic_write(target / "README.md") as stream:
-        stream.write(card)
-    if (experiment / "tokens").is_dir():
-        Tokenizer.load(experiment / "tokens").save(target / "tokens")
+    config, state = packed_config(experiment), load(experiment / weights)
+    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
+        folder = Path(place, target.name)
+        folder.mkdir()
+        save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
+        for name, content in ((CONFIG, config), (RESULTS, results)):
+            text = json.dumps(content, indent=1, ensure_ascii=False)
+            (folder / name).write_text(text, encoding="utf-8")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        if (experiment / LAYERS).exists():
+            shutil.copy(experiment / LAYERS, folder / LAYERS)
+        if (experiment / "tokens").is_dir():
+            Tokenizer.load(experiment / "tokens").save(folder / "tokens")
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
     archive = target.with_name(f"{target.name}.zip")  # names may hold dots
     with atomic_write(archive, "wb") as stream, zipfile.ZipFile(stream, "w") as members:
         for file in sorted(path for path in target.rglob("*") if path.is_file()):
-            members.write(file, file.relative_to(target))
+            member = zipfile.ZipInfo(str(file.relative_to(target)), LONG_AGO)
+            member.external_attr = 0o644 << 16
+            with open(file, "rb") as source, members.open(member, "w", force_zip64=True) as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
     return archive
+
+
+def push(folder: Path, repository: str) -> str:
+    """Upload a packed folder to the Hugging Face hub, as a private model unless it is there
+    already; returns its address.
+
+    Raises:
+        UserError: if the hub refuses, or can't be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    hub = HfApi()
+    try:
+        url = hub.create_repo(repository, private=True, exist_ok=True)
+        hub.upload_folder(
+            repo_id=repository, folder_path=folder, commit_message=f"Upload {folder.name}"
+        )
+    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        raise UserError(
+            f"{repository}: not pushed to the Hugging Face hub ({reason}); `hf auth login` first, "
+            "with a token that may write"
+        ) from error
+    return str(url)
 
 
 @contextmanager

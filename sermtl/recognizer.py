@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -38,10 +38,17 @@ class EmotionRecognizer:
     Args:
         model: in eval mode, on its device.
         tokenizer: turns CTC tokens to text; ``None`` without an ASR branch.
+        names: of the emotions, for people, by label.
     """
 
-    def __init__(self, model: SERModel, tokenizer: Tokenizer | None = None) -> None:
+    def __init__(
+        self,
+        model: SERModel,
+        tokenizer: Tokenizer | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self.model, self.tokenizer = model, tokenizer
+        self.names = dict(names or {label: label for label in model.emotions})
         self.device = next(model.parameters()).device
         self.labels = {
             "emotion": model.emotions,
@@ -80,7 +87,7 @@ class EmotionRecognizer:
             tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
         model.dtype = precision(dtype)
         try:
-            return cls(model.to(device), tokenizer)
+            return cls(model.to(device), tokenizer, config["labels"].get("names"))
         except (RuntimeError, AssertionError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"the device {device!r} can't be used: {reason}") from error

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sermtl.errors import UserError, run_main
-from sermtl.packing import pack
+from sermtl.model_card import Facts, about_corpus, card
+from sermtl.packing import RESULTS, pack, packed_config, push
 from sermtl.training import FINAL_WEIGHTS
 
-CARD = """---
-library_name: sermtl
-pipeline_tag: audio-classification
----
-# {name}
-
-Speech emotion recognition with multi-task learning, trained with sermtl.
-
-```python
-from sermtl import EmotionRecognizer
-recognizer = EmotionRecognizer.from_pretrained("{name}.zip")
-print(recognizer("speech.wav").emotion)
-```
-
-What the model says is a guess about how speech sounds, not about what a person feels; don't decide
-about people with it.
-
-{results}
-"""
+NO_TEXT = "Whoever trained this model hasn't described the data."
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,18 +22,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--expdir", type=Path, required=True, help="exp/<tag>")
     parser.add_argument("--fold", default="", help="which fold's model, where there are folds")
     parser.add_argument("--name", required=True, help="of the folder and the archive")
+    parser.add_argument("--about", default="", help="Markdown about the training data")
+    parser.add_argument("--license", default="", help="of the weights, as the hub names it")
+    parser.add_argument("--push_to_hub", default="", help="repository to upload the folder to")
     args = parser.parse_args(argv)
     if args.fold == "all":
         raise UserError("each fold has a model of its own: say which to pack, e.g. --fold 1")
+    if args.about and not Path(args.about).is_file():
+        raise UserError(f"--about {args.about}: there is no such file")
     experiment = args.expdir / (f"fold{args.fold}" if args.fold else "")
-    results = args.expdir / "RESULTS.md"
-    card = CARD.format(
-        name=args.name,
-        results=results.read_text(encoding="utf-8") if results.exists() else "Not scored yet.",
+    config, results = packed_config(experiment), _results(args.expdir, experiment)
+    text = card(
+        Facts(
+            args.name,
+            config,
+            config["encoder"],
+            results,
+            about_corpus(Path(args.about)) if args.about else NO_TEXT,
+            args.license or None,
+        )
     )
     target = args.expdir / args.name
-    archive = pack(experiment, FINAL_WEIGHTS, target, card)
+    archive = pack(experiment, FINAL_WEIGHTS, target, text, results)
     print(f"{target}/ and {archive} written")
+    if args.push_to_hub:
+        print(f"pushed to {push(target, args.push_to_hub)}")
+
+
+def _results(*folders: Path) -> dict[str, Any]:
+    """Scores of all folds together, else of this one."""
+    for folder in folders:
+        if (folder / RESULTS).exists():
+            return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    return {}
 
 
 if __name__ == "__main__":

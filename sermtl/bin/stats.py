@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--speed_perturb_factors", default="")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
-    classes = list(load_labels(args.labels).classes) if args.labels else None
+    classes = load_labels(args.labels).classes if args.labels else None
     for run in resolve_splits(
         args.datadir,
         args.fold,
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _count(run, classes, args)
 
 
-def _count(run: Run, classes: list[str] | None, args: argparse.Namespace) -> None:
+def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -> None:
     target = args.statsdir / run.name
     inputs = [
         args.dumpdir / name / file

@@ -31,14 +31,15 @@ def label_statistics(
     run: Run,
     train: Mapping[str, Mapping[str, str]],
     valid: Mapping[str, Mapping[str, str]],
-    classes: list[str] | None,
+    classes: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     """``labels.json``: inventories, counts, and how many utterances each task can learn from.
 
     Args:
         run: for messages.
         train, valid: columns of the data.
-        classes: of the recipe; ``None`` for those that occur in training.
+        classes: of the recipe, with their names for people; ``None`` for those that occur in
+            training.
 
     Raises:
         UserError: if training has fewer than two emotions, validation has none, or either has an
@@ -55,7 +56,8 @@ def label_statistics(
         raise UserError(f"all of {sets} is {min(counts['emotion'])!r}: nothing to tell apart")
     if set(valid["utt2emo"].values()) <= {UNKNOWN}:
         raise UserError(f"no utterance of {' '.join(run.valid)} has an emotion label to select by")
-    emotions = classes or sorted(counts["emotion"])
+    names_of = dict(classes or {label: label for label in sorted(counts["emotion"])})
+    emotions = list(names_of)
     for names, columns in ((run.train, train), (run.valid, valid)):
         for utt_id, label in columns["utt2emo"].items():
             if label != UNKNOWN and label not in emotions:
@@ -66,6 +68,7 @@ def label_statistics(
                 )
     return {
         "emotions": emotions,
+        "names": names_of,
         "genders": sorted(counts["gender"]),
         "speakers": sorted(counts["speaker"]),
         "counts": {

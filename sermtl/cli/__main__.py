@@ -1,0 +1,5 @@
+"""``python -m sermtl.cli``."""
+
+from sermtl.cli import main
+
+main()
