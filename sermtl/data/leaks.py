@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 from tqdm import tqdm
 
 from sermtl.data import SAMPLE_RATE
-from sermtl.data.audio import dumped_samples, read_audio, to_int16
+from sermtl.data.audio import FULL_SCALE, dumped_samples, read_audio
 from sermtl.data.datadir import DataDir, audio_file
 from sermtl.data.utterance import UNKNOWN
 
@@ -104,4 +105,5 @@ def _contents(places: list[str]) -> dict[str, tuple[int, bytes]]:
 
 def _content(place: str) -> tuple[int, bytes]:
     samples = dumped_samples(place) if audio_file(place) != place else read_audio(place)
-    return len(samples), hashlib.sha256(to_int16(samples)).digest()
+    steps = np.round(samples * FULL_SCALE).astype(np.int32)  # of the dump's 16 bit
+    return len(samples), hashlib.sha256(steps).digest()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".pdf", ".svg")
 BINS = 24
+WIDEST = 40  # inches
 LETTERS = 8  # that fit beside each other on an inch of the figure's width
 LONG = 99.5  # percentile of the durations; one very long clip would squeeze all others
 
@@ -47,7 +48,8 @@ def plot(path: Path, summary: Summary) -> None:
         if label != UNKNOWN or summary.total.emotions[label]
     ]
     figure = Figure(
-        figsize=(max(6, 2.2 + 0.16 * len(emotions) * len(sets)), 7), layout="constrained"
+        figsize=(min(max(6, 2.2 + 0.16 * len(emotions) * len(sets)), WIDEST), 7),
+        layout="constrained",
     )
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1)
@@ -91,11 +93,13 @@ def _durations(axes: Axes, sets: Sequence[SetSummary], colours: list[str]) -> No
             title += f"; the last bin has all from {longest:.1f} s on"
         else:
             longest = durations.max()
-        edges = np.linspace(durations.min(), longest, BINS + 1)
+        limits = (durations.min(), longest)
         for one, colour in zip(sets, colours, strict=True):
             values = np.minimum(one.durations, longest)
             weights = np.full(len(values), 100 / len(values))
-            axes.hist(values, edges, weights=weights, histtype="step", color=colour, linewidth=1.5)
+            axes.hist(
+                values, BINS, limits, weights=weights, histtype="step", color=colour, linewidth=1.5
+            )
     axes.set(xlabel=title, ylabel="share of the set's utterances (%)", title="Durations")
 
 
