@@ -86,12 +86,17 @@ def read_data_dir(folder: str | Path) -> DataDir:
     return DataDir(columns)
 
 
+def audio_file(place: str) -> str:
+    """The file of an entry of wav.scp: the entry itself, or the archive of ``archive:offset``."""
+    archive, _, offset = place.rpartition(":")
+    return archive if archive and offset.isdecimal() else place
+
+
 def _check_audio(path: Path, places: Iterable[str]) -> None:
     """Refuse a wav.scp that names a file, or an archive (``file:offset``), that isn't there."""
     there: dict[str, bool] = {}
     for number, place in enumerate(places, 1):
-        archive, _, offset = place.rpartition(":")
-        file = archive if archive and offset.isdecimal() else place
+        file = audio_file(place)
         if file not in there:
             there[file] = Path(file).is_file()
         if not there[file]:

@@ -26,7 +26,16 @@ def test_public_names():
 
 
 @pytest.mark.parametrize(
-    "module", ["bin.prepare", "bin.transcribe", "bin.stats", "bin.train", "bin.infer", "bin.score"]
+    "module",
+    [
+        "bin.prepare",
+        "bin.transcribe",
+        "bin.stats",
+        "bin.train",
+        "bin.infer",
+        "bin.score",
+        "data.summary_plot",
+    ],
 )
 def test_stages_that_need_no_model_import_none(root, module):
     """Seconds that every call of run.sh would cost, several times."""
