@@ -12,7 +12,7 @@ from sermtl.data.archive import append
 from sermtl.data.audio import read_audio
 from sermtl.data.datadir import write_column, write_data_dir
 from sermtl.data.summary import summarise
-from sermtl.data.summary_command import add_parser
+from sermtl.cli.data import add_parser
 from sermtl.errors import UserError
 
 
