@@ -22,6 +22,7 @@ from sermtl.scoring.options import (
     answers_of,
     inventory,
     places_of,
+    remember,
     results_folder,
 )
 from sermtl.scoring.predictions import REFERENCES
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if not work.is_done() or args.force == "true":
         work.finish(_score(target, parts, models, args, arguments))
+    remember(args)
     print(summary(json.loads((target / "results.json").read_text(encoding="utf-8"))))
     print(f"written: {target}/RESULTS.md, results.json beside it, and plots")
 

@@ -65,7 +65,7 @@ def read(folder: Path) -> dict[str, Any]:
             "width": architecture.get("hidden_size") or architecture.get("d_model"),
         },
         "tasks": ["emotion", *(t for t in config["model_conf"]["tasks"] if labels["tasks"][t])],
-        "emotions": {label: labels["names"][label] for label in labels["emotions"]},
+        "emotions": labels.get("names", {label: label for label in labels["emotions"]}),
         "counts": labels["counts"]["emotion"],
         "genders": labels["genders"],
         "speakers": len(labels["speakers"]),

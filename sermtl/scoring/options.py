@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from sermtl.data.labels import LabelInventory, load_labels
 from sermtl.data.other_recipes import find_recipes
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError
+from sermtl.files import atomic_write
 from sermtl.inference import folder_name
 from sermtl.scoring.predictions import read_extra_labels
 from sermtl.scoring.tested import AnsweredSet, Place, places, read_tested
+
+SCORED_WITH = "scored_with.json"  # beside the results, the options that stage 7 had
+PATHS = ("dumpdir", "datadir", "recipes_dir", "labels", "extra_labels")
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
@@ -74,3 +79,29 @@ def results_folder(args: argparse.Namespace, expdir: Path) -> Path:
     if args.inference_tag:  # nor are those of special inference options
         expdir = expdir / folder_name(args.inference_tag)
     return expdir
+
+
+def remember(args: argparse.Namespace) -> None:
+    """Leave the options beside the results, for `scored_answers`."""
+    values = {
+        key: str(Path(value).resolve()) if value and key in PATHS else value
+        for key, value in vars(args).items()
+        if key != "expdir"
+    }
+    with atomic_write(results_folder(args, args.expdir) / SCORED_WITH) as stream:
+        json.dump(values, stream, indent=1, ensure_ascii=False, default=str)
+
+
+def scored_answers(expdir: Path) -> dict[str, AnsweredSet]:
+    """The answers that the scores of ``exp/<tag>`` are of.
+
+    Raises:
+        UserError: as `answers_of`, and if stage 7 hasn't scored it.
+    """
+    path = expdir / SCORED_WITH
+    if not path.exists():
+        raise UserError(f"{path} is missing: score it (stage 7) first")
+    values = json.loads(path.read_text(encoding="utf-8"))
+    paths = {key: Path(values[key]) for key in PATHS if values[key]}
+    args = argparse.Namespace(**{**values, **paths, "expdir": expdir})
+    return answers_of(args, places_of(args, expdir, args.train_set))
