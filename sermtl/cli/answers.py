@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from sermtl.inference import row
 from sermtl.terminal import style, width
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class Writer:
             self.line(name, said, {"start": round(start, 3), "end": round(end, 3)})
 
     def _csv(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
+        from sermtl.inference import row
+
         values = row(name, answer)
         values = {"id": values.pop("id"), **place, **values}
         if self.table is None:

@@ -16,6 +16,7 @@ DETAILS = """\
 Scores of experiments that stage 7 has scored, in %, with 95 % bootstrap intervals, and how far each
 is from the first, with the p of the paired bootstrap (two-sided, not corrected for how many
 comparisons there are). Paired tests need the test sets of stage 1, as they were."""
+SHOWN = ("macro_f1", "accuracy", "uar", "gender_accuracy", "wer", "speaker_eer")
 CERTAIN = 0.05  # of p, which is then shown in bold
 
 
@@ -101,7 +102,7 @@ def _table(
     from sermtl.scoring.tables import FIGURES, percent
 
     scores = {name: of[title] for name, of in results.items() if title in of}
-    keys = [key for key in FIGURES if any(key in of for of in scores.values())]
+    keys = [key for key in SHOWN if any(key in of for of in scores.values())]
     rows: list[Sequence[str]] = [["", *(FIGURES[key] for key in keys)]]
     surely: list[bool] = [False]
     for name, of in scores.items():

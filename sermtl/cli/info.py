@@ -71,7 +71,7 @@ def read(folder: Path) -> dict[str, Any]:
         "speakers": len(labels["speakers"]),
         "utterances": labels["tasks"],
         "seconds": labels["seconds"],
-        "layer_mixing": config["model_conf"]["layer_mixing"],
+        "layer_mixing": config["model_conf"].get("layer_mixing", "learnable"),
     }
     for key, file in (("layer_weights", LAYERS), ("results", RESULTS)):
         if (folder / file).exists():

@@ -17,6 +17,7 @@ from sermtl.scoring.tested import AnsweredSet, Place, places, read_tested
 
 SCORED_WITH = "scored_with.json"  # beside the results, the options that stage 7 had
 PATHS = ("dumpdir", "datadir", "recipes_dir", "labels", "extra_labels")
+OTHERS = ("test_sets", "test_recipes", "fold", "inference_tag", "train_set")
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
@@ -83,13 +84,10 @@ def results_folder(args: argparse.Namespace, expdir: Path) -> Path:
 
 def remember(args: argparse.Namespace) -> None:
     """Leave the options beside the results, for `scored_answers`."""
-    values = {
-        key: str(Path(value).resolve()) if value and key in PATHS else value
-        for key, value in vars(args).items()
-        if key != "expdir"
-    }
+    values = {key: getattr(args, key) for key in (*PATHS, *OTHERS)}
+    values |= {key: str(Path(values[key]).resolve()) for key in PATHS if values[key]}
     with atomic_write(results_folder(args, args.expdir) / SCORED_WITH) as stream:
-        json.dump(values, stream, indent=1, ensure_ascii=False, default=str)
+        json.dump(values, stream, indent=1, ensure_ascii=False)
 
 
 def scored_answers(expdir: Path) -> dict[str, AnsweredSet]:

@@ -6,56 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
-import zipfile
 
-import kaldiio
 import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny_corpus import arguments, write
 
 from sermtl import EmotionRecognizer, UserError
 from sermtl.bin import infer_shard
-from sermtl.cli import main as cli
-from sermtl.data.datadir import read_column, write_column
+from sermtl.data.datadir import read_column
 from sermtl.inference import batches, merge, part_files
-from sermtl.packing import pack
-from sermtl.training.task import SERTask
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    write(folder)
-    for part in ("train", "valid"):
-        write_column(folder / part / "utt2num_samples", read_column(folder / part / "speech_shape"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
-    output = tmp_path_factory.mktemp("exp")
-    SERTask.main(cmd=arguments(data, output, max_epoch=1))
-    (output / "tokens").mkdir()
-    for file in (data / "tokens").iterdir():
-        (output / "tokens" / file.name).write_bytes(file.read_bytes())
-    return output
-
-
-@pytest.fixture(scope="module")
-def recognizer(trained):
-    return EmotionRecognizer.from_pretrained(trained)
-
-
-@pytest.fixture(scope="module")
-def clips(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("some clips")
-    paths = []
-    for utt_id, (rate, samples) in kaldiio.load_scp(str(data / "valid" / "wav.scp")).items():
-        paths.append(folder / f"{utt_id}.wav")
-        soundfile.write(paths[-1], samples, rate)
-    return paths
 
 
 def same(one, other):
@@ -194,17 +154,17 @@ def test_damaged_weights_are_named(trained, tmp_path):
         EmotionRecognizer.from_pretrained(tmp_path / "exp")
 
 
-def test_sharding_changes_nothing(trained, data, tmp_path):
+def test_sharding_changes_nothing(trained, training_data, tmp_path):
     tables = []
     for shards in (1, 3):
         output = tmp_path / str(shards)
         output.mkdir()
         for shard in range(1, shards + 1):
             options = ["--model", str(trained), "--weights", "final.pth"]
-            options += ["--dump", str(data / "valid"), "--output", str(output)]
+            options += ["--dump", str(training_data / "valid"), "--output", str(output)]
             options += ["--batch_seconds", "0.8", "--shard", str(shard), "--shards", str(shards)]
             infer_shard.main(options)
-        written = merge(output, shards, list(read_column(data / "valid" / "wav.scp")))
+        written = merge(output, shards, list(read_column(training_data / "valid" / "wav.scp")))
         assert [path.name for path in written] == ["predictions.csv", "speaker_embeddings.npz"]
         assert not list(output.glob("part.*"))
         tables.append((output / "predictions.csv").read_text())
@@ -212,7 +172,7 @@ def test_sharding_changes_nothing(trained, data, tmp_path):
     (header, *rows) = csv.reader(io.StringIO(tables[0]))
     assert header[:5] == ["id", "emotion", "prob_A", "prob_H", "prob_N"]
     assert header[-1] == "transcript"
-    assert [row[0] for row in rows] == list(read_column(data / "valid" / "wav.scp"))
+    assert [row[0] for row in rows] == list(read_column(training_data / "valid" / "wav.scp"))
     layers = json.loads((trained / "layer_weights.json").read_text())["weights"]
     assert len(layers) == 3 and sum(layers) == pytest.approx(1)
 
@@ -230,60 +190,6 @@ def test_batches_are_within_the_limit_and_hold_everything_once():
     assert sorted(i for part in parts for i in part) == list(range(len(lengths)))
     for part in parts:
         assert len(part) == 1 or max(lengths[i] for i in part) * len(part) <= 3 * 16000
-
-
-def test_packed_folder_and_archive_answer_alike_elsewhere(trained, recognizer, clips, tmp_path):
-    archive = pack(trained, "final.pth", tmp_path / "a model.v1", "# card")
-    assert archive.name == "a model.v1.zip"
-    assert set(zipfile.ZipFile(archive).namelist()) == {
-        *("README.md", "config.json", "model.safetensors"),
-        *("tokens/tokenizer.json", "tokens/tokens.txt"),  # no weights that are pickled, no markers
-    }
-    elsewhere = tmp_path / "moved.zip"
-    archive.rename(elsewhere)
-    for source in (tmp_path / "a model.v1", elsewhere):
-        packed = EmotionRecognizer.from_pretrained(source)
-        assert packed(clips[0]).scores == recognizer(clips[0]).scores
-        assert packed(clips[0]).transcript == recognizer(clips[0]).transcript
-
-
-def test_archives_that_lead_out_of_their_folder_are_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as members:
-        members.writestr("../escaped", "x")
-    with pytest.raises(UserError, match="leads out"):
-        EmotionRecognizer.from_pretrained(tmp_path / "bad.zip")
-    assert not (tmp_path / "escaped").exists()
-
-
-def test_what_is_no_model_is_named(tmp_path):
-    (tmp_path / "file").write_text("x")
-    for source in (tmp_path, tmp_path / "file"):
-        with pytest.raises(UserError, match=str(source)):
-            EmotionRecognizer.from_pretrained(source)
-
-
-def test_the_command_writes_a_row_for_each_file(trained, clips, tmp_path, capsys):
-    table = tmp_path / "out.csv"
-    cli(["predict", str(trained), *map(str, clips[:2]), "--output", str(table)])
-    rows = list(csv.DictReader(table.open()))
-    assert [row["id"] for row in rows] == [str(clip) for clip in clips[:2]]
-    cli(["predict", str(trained), str(clips[0])])
-    assert capsys.readouterr().out.splitlines()[0].startswith("id,emotion,prob_A")
-
-
-def test_the_command_ends_with_a_message_not_a_traceback(trained, capsys):
-    with pytest.raises(SystemExit) as ended:
-        cli(["predict", str(trained), "gone.wav"])
-    assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("error: there is no file gone.wav")
-
-
-def test_a_reader_that_leaves_early_is_no_error(trained, clips):
-    command = [sys.executable, "-m", "sermtl.cli", "predict", str(trained), *map(str, clips)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.close()
-    assert "Traceback" not in process.stderr.read()
-    assert process.wait() == 141
 
 
 def test_importing_the_package_loads_no_torch():

@@ -58,6 +58,7 @@ def test_sets_are_merged_and_counted(folder, capsys):
     assert columns["wav.scp"]["s0-1"] == f"{folder}/dump/b/wav.1.ark:9"
     assert json.loads((folder / "stats" / "labels.json").read_text()) == {
         "emotions": ["happy", "sad"],
+        "names": {"happy": "happy", "sad": "sad"},
         "genders": ["female", "male"],
         "speakers": ["s1", "s2"],
         "counts": {"emotion": {"happy": 1, "sad": 2}, "gender": {"female": 1, "male": 2}},

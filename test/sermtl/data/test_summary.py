@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from sermtl.cli.data import add_parser
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.archive import append
 from sermtl.data.audio import read_audio
 from sermtl.data.datadir import write_column, write_data_dir
 from sermtl.data.summary import summarise
-from sermtl.cli.data import add_parser
 from sermtl.errors import UserError
 
 

@@ -62,10 +62,12 @@ def write(folder: Path, train: int = 14, valid: int = 6) -> None:
             write_column(folder / part / name, values)
     labels = {
         "emotions": EMOTIONS,
+        "names": {"A": "anger", "H": "happiness", "N": "neutral"},
         "genders": GENDERS,
         "speakers": SPEAKERS,
         "counts": {"emotion": dict.fromkeys(EMOTIONS, train // 3)},
         "tasks": {"emotion": train, "gender": train, "speaker": train, "asr": train},
+        "seconds": sum(lengths.values()) / 16000,
     }
     (folder / "labels.json").write_text(json.dumps(labels))
     Tokenizer.train(TEXTS[:2], 20, "char").save(folder / "tokens")
