@@ -33,7 +33,7 @@ def confusion_matrix(stem: Path, confusion: Sequence[Sequence[int]], names: Sequ
     rows = [_with_count(name, n) for name, n in zip(names, totals[:, 0], strict=True)]
     beside, beneath = (0.45 + 0.05 * max(map(len, texts)) for texts in (rows, names))
     # A column's width where a cell then has room for five digits.
-    cell = min(max((COLUMN - beside) / len(names), 0.29), 0.55)
+    cell = min(max((COLUMN - beside) / len(names), 0.27), 0.55)
     size = cell * len(names)
     with picture(stem, size + beside, size + beneath) as figure:
         axes = figure.subplots()
@@ -42,7 +42,7 @@ def confusion_matrix(stem: Path, confusion: Sequence[Sequence[int]], names: Sequ
         look = {"cmap": "Blues", "vmin": 0, "vmax": 1, "edgecolor": "white", "linewidth": 0.8}
         axes.pcolormesh(edges, edges, shares, **look)
         for i, j in np.ndindex(*counts.shape):
-            place = {"ha": "center", "color": "white" if shares[i, j] > 0.55 else "black"}
+            place = {"ha": "center", "color": "white" if shares[i, j] > 0.7 else "black"}
             if totals[i, 0]:
                 share = f"{100 * shares[i, j]:.0f}%"
                 axes.text(j, i - 0.02, share, va="bottom", size=6.5, **place)
@@ -54,7 +54,7 @@ def confusion_matrix(stem: Path, confusion: Sequence[Sequence[int]], names: Sequ
         axes.set_aspect("equal")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        axes.set(xlabel="predicted", ylabel="reference (utterances)")
+        axes.set(xlabel="predicted", ylabel="reference (n)")
 
 
 def class_f1(
@@ -68,7 +68,7 @@ def class_f1(
         macro_f1: their mean.
         names: of the C classes.
     """
-    with picture(stem, COLUMN, max(1.75, 0.75 + 0.2 * len(names))) as figure:
+    with picture(stem, COLUMN, max(1.4, 0.75 + 0.2 * len(names))) as figure:
         axes = figure.subplots()
         present = [y for y, scores in enumerate(per_class) if scores["support"]]
         found = [per_class[y]["f1"] for y in present]
@@ -79,11 +79,11 @@ def class_f1(
         for side in ends:
             axes.plot(side, present, "|", markersize=5, **look)
         axes.plot([f1["value"] for f1 in found], present, "o", label="F1", **look)
-        axes.axvline(macro_f1, color="0.35", linestyle="--", linewidth=0.8)
-        axes.plot([], [], "--", color="0.35", linewidth=0.8, label=f"macro-F1 {macro_f1:.3f}")
+        line = {"color": "0.35", "linestyle": "--", "linewidth": 0.8}
+        axes.axvline(macro_f1, label=f"macro-F1 {macro_f1:.3f}", **line)
         rows = [_with_count(n, s["support"]) for n, s in zip(names, per_class, strict=True)]
         name_rows(axes, rows)
-        axes.set(xlabel="F1", ylabel="class (utterances)", xlim=(0, 1))
+        axes.set(xlabel="F1", ylabel="class (n)", xlim=(0, 1))
         axes.grid(axis="x", color="0.9", linewidth=0.5)
         axes.set_axisbelow(True)
         legend_above(figure, axes, 3)
@@ -106,7 +106,9 @@ def class_distribution(
         folds: over which the counts are means.
     """
     height = 0.8 / len(counts)
-    with picture(stem, COLUMN, 0.8 + len(labels) * (0.1 + 0.1 * len(counts))) as figure:
+    columns = len(counts) if len(counts) < 4 else 2
+    around = 0.75 + 0.15 * -(-len(counts) // columns)  # the legend's lines, and the axis
+    with picture(stem, COLUMN, around + len(labels) * (0.1 + 0.11 * len(counts))) as figure:
         axes = figure.subplots()
         for k, (title, of) in enumerate(counts.items()):
             numbers = np.array([of.get(label, 0) for label in labels])
@@ -125,10 +127,10 @@ def class_distribution(
                     size=NUMBERS,
                 )
         name_rows(axes, names)
-        axes.margins(x=0.12)  # for the longest bar's number
+        axes.margins(x=0.15)  # for the longest bar's number
         mean = f",\nmean of {folds} folds" if folds > 1 else ""
         axes.set(xlabel=f"share of the set in % (numbers: utterances{mean})")
-        legend_above(figure, axes, len(counts) if len(counts) < 4 else 2)
+        legend_above(figure, axes, columns)
 
 
 def _with_count(name: str, count: float) -> str:
