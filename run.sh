@@ -198,7 +198,7 @@ if begin 6 "$skip_eval" "inference"; then
 fi
 
 if begin 7 "$skip_eval" "scoring"; then
-    run score --expdir "$exp" "${tests[@]}" "${references[@]}" \
+    run score --expdir "$exp" "${tests[@]}" "${references[@]}" --valid_set "$valid_set" \
         --submission_sets "$submission_sets" --force "$force"
 fi
 

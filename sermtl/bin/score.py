@@ -7,15 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from sermtl.data.audio import UNREADABLE, audio_files
+from sermtl.data.splits import Run
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
 from sermtl.inference import EMBEDDINGS, TABLE
-from sermtl.scoring import plots
+from sermtl.scoring.label_counts import label_files
 from sermtl.scoring.options import (
     add_evaluation_options,
     add_label_options,
@@ -25,9 +23,11 @@ from sermtl.scoring.options import (
     remember,
     results_folder,
 )
+from sermtl.scoring.pictures import draw_experiment, draw_set
+from sermtl.scoring.plots.canvas import files as files_of
 from sermtl.scoring.predictions import REFERENCES
 from sermtl.scoring.provenance import provenance
-from sermtl.scoring.scores import reference, set_scores
+from sermtl.scoring.scores import set_scores
 from sermtl.scoring.submission import write_submission
 from sermtl.scoring.tables import results_md, summary
 from sermtl.scoring.tested import AnsweredSet, Place
@@ -42,13 +42,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_evaluation_options(parser)
     add_label_options(parser)
+    parser.add_argument("--valid_set", default="", help="sets selected on, without folds")
     parser.add_argument("--submission_sets", default="", help="write FileName,EmoClass for these")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = parser.parse_args(arguments)
 
     target = results_folder(args, args.expdir)
-    parts = places_of(args, args.expdir, args.train_set)
+    parts = places_of(args, args.expdir, args.train_set, args.valid_set)
     models = {part.run.name: args.expdir / part.run.name for part in parts}
     inventories = [inventory(args), *(p.recipe.inventory for p in parts if p.recipe)]
     work = Stage(
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         {
             "parts": [(part.title, str(part.folder)) for part in parts],
             "train": [part.run.train for part in parts],
+            "valid": [part.run.valid for part in parts],
             "submission_sets": args.submission_sets,
             "labels": [vars(labels) for labels in inventories if labels],
         },
@@ -79,15 +81,24 @@ def _score(
     sets = answers_of(args, parts)
     results = {t: set_scores(of.parts, of.closed, of.shared) for t, of in sets.items()}
     submissions = _submit(target, parts, sets, args)
-    pictures = _plot(target, sets, results, models)
+    own = inventory(args)
+    names = own.classes if own else {}
+    pictures = {t: draw_set(target, t, of, results[t], names) for t, of in sets.items()}
+    classes = next(iter(sets.values())).parts[0].classes
+    runs = _runs(parts)
+    pictures[""] = draw_experiment(target, models, args.dumpdir, runs, classes, names)
     facts = provenance(models, "sermtl.bin.score", arguments)
     with atomic_write(target / "results.json") as stream:
         json.dump(results, stream, indent=1, ensure_ascii=False)
     with atomic_write(target / "RESULTS.md") as stream:
         stream.write(results_md(args.expdir.name, results, facts, pictures))
     files = ["results.json", "RESULTS.md"]
-    files += [file for named in pictures.values() for _, file in named]
+    files += [file for drawn in pictures.values() for _, name in drawn for file in files_of(name)]
     return [*(target / file for file in files), *submissions]
+
+
+def _runs(parts: Sequence[Place]) -> list[Run]:
+    return list({part.run.name: part.run for part in parts}.values())
 
 
 def _inputs(
@@ -100,6 +111,7 @@ def _inputs(
         files += audio_files(part.dump)
         files += [args.dumpdir / name / "text" for name in part.run.train]
         files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]
+    files += label_files(args.dumpdir, _runs(parts))
     return [*files, Path(args.extra_labels)] if args.extra_labels else files
 
 
@@ -123,48 +135,6 @@ def _submit(
             written.append(path)
             print(f"{path}: the answers for {name}, one for each file")
     return written
-
-
-def _plot(
-    target: Path,
-    sets: dict[str, AnsweredSet],
-    results: dict[str, dict[str, Any]],
-    models: dict[str, Path],
-) -> dict[str, list[tuple[str, str]]]:
-    """Draw what there are data for: (title, file name) by set, the model's own under ``""``."""
-    pictures: dict[str, list[tuple[str, str]]] = {}
-
-    def add(name: str, title: str, file: str) -> Path:
-        pictures.setdefault(name, []).append((title, file))
-        return target / file
-
-    for name, of in sets.items():
-        parts, scores = of.parts, results[name]
-        if "confusion" in scores:
-            path = add(name, "Confusion matrix", f"confusion_{name}.png")
-            plots.confusion_matrix(path, scores["confusion"], scores["labels"])
-        emotions, classes = reference(parts, "emotion"), parts[0].classes
-        tasks = list(parts[0].task_weights)
-        # Folds whose labels switch different tasks off have no weights in common.
-        alike = all(list(part.task_weights) == tasks for part in parts)
-        if tasks and alike and set(emotions) & set(classes):
-            weights = {t: np.concatenate([part.task_weights[t] for part in parts]) for t in tasks}
-            path = add(name, "Task weights by emotion", f"task_weights_{name}.png")
-            plots.task_weights(path, weights, emotions, classes)
-    read = {
-        file: {
-            name: json.loads((model / file).read_text(encoding="utf-8"))
-            for name, model in models.items()
-            if (model / file).exists()
-        }
-        for file in ("history.json", "layer_weights.json")
-    }
-    if histories := read["history.json"]:
-        plots.learning_curves(add("", "Learning curves", "learning_curves.png"), histories)
-    if layers := read["layer_weights.json"]:
-        weights = {name: content["weights"] for name, content in layers.items()}
-        plots.layer_weights(add("", "Layer weights", "layer_weights.png"), weights)
-    return pictures
 
 
 if __name__ == "__main__":

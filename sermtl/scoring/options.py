@@ -40,12 +40,14 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--extra_labels", default="", help="CSV id,gender,text,speaker,emotion")
 
 
-def places_of(args: argparse.Namespace, expdir: Path, train_set: str = "") -> list[Place]:
+def places_of(
+    args: argparse.Namespace, expdir: Path, train_set: str = "", valid_set: str = ""
+) -> list[Place]:
     """Where the answers of the experiment in ``expdir`` are, or will be."""
     return places(
         expdir,
         args.dumpdir,
-        resolve_splits(args.datadir, args.fold, train_set, test_sets=args.test_sets),
+        resolve_splits(args.datadir, args.fold, train_set, valid_set, args.test_sets),
         find_recipes(args.test_recipes, args.recipes_dir),
         folder_name(args.inference_tag),
     )

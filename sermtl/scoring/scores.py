@@ -13,8 +13,9 @@ from sermtl.data.edit_distance import edit_counts, error_rate
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.scoring import verification
+from sermtl.scoring.calibration import confidences, expected_calibration_error, reliability
 from sermtl.scoring.intervals import Statistic, Units, interval, one_hot_cells, resampling_units
-from sermtl.scoring.metrics import METRICS, emotion_scores, majority_baseline
+from sermtl.scoring.metrics import METRICS, emotion_scores, f1, majority_baseline
 from sermtl.scoring.predictions import Predicted
 
 
@@ -184,12 +185,22 @@ def _emotion(
         result["outside"] = outside
     if not chosen.any():
         return result
-    result |= _rates(parts, chosen, cells, len(labels), METRICS)
+    of_class = {f"f1_{label}": _class_f1(i) for i, label in enumerate(labels)}
+    rates = _rates(parts, chosen, cells, len(labels), METRICS | of_class)
+    result |= {name: rates[name] for name in METRICS}
     confusion = cells.sum(axis=0).reshape(len(labels), len(labels))
-    detail = emotion_scores(confusion, labels)
-    result |= {"confusion": confusion.tolist(), "per_class": detail["per_class"], "labels": labels}
+    per_class = emotion_scores(confusion, labels)["per_class"]
+    for label, figures in per_class.items():
+        figures["f1"] = rates[f"f1_{label}"]
+    result |= {"confusion": confusion.tolist(), "per_class": per_class, "labels": labels}
     result["majority"] = majority_baseline(confusion, labels)
-    return result
+    correct = cells[:, :: len(labels) + 1].any(axis=1)  # the diagonal
+    bins = reliability(confidences(parts, labels)[chosen], correct)
+    return result | {"ece": {"value": expected_calibration_error(bins)}, "reliability": bins}
+
+
+def _class_f1(i: int) -> Statistic:
+    return lambda confusion: f1(confusion)[..., i]
 
 
 def _rates(

@@ -12,6 +12,7 @@ FIGURES = {
     "micro_f1": "micro-F1",
     "accuracy": "accuracy",
     "uar": "UAR",
+    "ece": "ECE",
     "gender_accuracy": "gender accuracy",
     "gender_uar": "gender UAR",
     "wer": "WER",
@@ -73,7 +74,8 @@ def results_md(
         tag: the experiment's name.
         results: content of results.json.
         facts: from `sermtl.scoring.provenance.provenance`.
-        plots: (title, file name) of the pictures of each set; those of the model under ``""``.
+        plots: (title, file name without suffix) of the pictures of each set; those of the
+            experiment under ``""``.
     """
     blocks = [f"# {tag}", _overview(results), *(_facts(facts))]
     for name, scores in results.items():
@@ -87,7 +89,7 @@ def results_md(
         blocks += [f"{note[0].upper()}{note[1:]}." for note in _notes(scores)]
         blocks += _pictures(plots.get(name, []))
     if plots.get(""):
-        blocks += ["## Training", *_pictures(plots[""])]
+        blocks += ["## Data and training", *_pictures(plots[""])]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -147,7 +149,9 @@ def _figures(scores: Mapping[str, Any]) -> str:
 def _per_class(scores: Mapping[str, Any]) -> str:
     def cell(values: Mapping[str, Any], key: str) -> str:
         # Nothing to find: a zero would look like failure, and the means leave the class out.
-        return f"{100 * values[key]:.1f}" if values["support"] or key == "precision" else "–"
+        if not values["support"] and key != "precision":
+            return "–"
+        return percent(values[key]) if key == "f1" else f"{100 * values[key]:.1f}"
 
     rows = [
         [label, *(cell(values, key) for key in _CLASS_KEYS), str(values["support"])]
@@ -175,6 +179,10 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
         of = [FIGURES[key] for key in units if units[key] == unit]
         which = "" if len(of) == len(units) else f" ({', '.join(of)})"
         notes.append(f"intervals: bootstrap over {unit}{which}")
+    if "ece" in scores:
+        bins = len(scores["reliability"]["count"])
+        # A resample's bins are noisier than the set's, so an interval would lie too high.
+        notes.append(f"ECE over {bins} bins of equal width, without an interval")
     if "wer" in scores:
         source = " and ".join(SOURCES[s] for s in scores["wer_reference"].split("+"))
         form = ", both in Whisper's English form" if "english" in scores["wer_form"] else ""
@@ -197,4 +205,6 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
 
 
 def _pictures(pictures: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"![{title}]({file})" for title, file in pictures]
+    return [
+        f"**{title}** ([PDF]({name}.pdf))\n\n![{title}]({name}.png)" for title, name in pictures
+    ]

@@ -67,8 +67,10 @@ def test_leaves_scores_of_every_task(run, scored):
     assert scores["micro_f1"]["value"] == pytest.approx(scores["accuracy"]["value"])
     assert len(scores["labels"]) == len(scores["confusion"]) == 8
     assert (exp / "RESULTS.md").read_text().startswith("#")
-    for figure in ("confusion", "layer_weights", "task_weights", "learning_curves"):
-        assert list(exp.glob(f"*{figure}*.png")), figure
+    figures = ["confusion", "class_f1", "reliability", "task_weights"]
+    figures = [f"{name}_test" for name in figures]
+    for figure in [*figures, "class_distribution", "learning_curves", "layer_weights"]:
+        assert (exp / f"{figure}.png").exists() and (exp / f"{figure}.pdf").exists(), figure
     history = json.loads((exp / "history.json").read_text())
     assert [epoch["epoch"] for epoch in history] == [1, 2]
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import sklearn.metrics as sk
 from experiment_folders import Experiment
+from matplotlib.figure import Figure
 
-from sermtl.data.datadir import write_column
+from sermtl.data.datadir import read_column, write_column
 from sermtl.errors import UserError
 
 
@@ -68,14 +69,14 @@ def test_scores_a_set(experiment: Experiment, capsys: pytest.CaptureFixture) -> 
         "| sad |",
     ):
         assert text in page
-    pictures = {path.name for path in experiment.exp.glob("*.png")}
-    assert pictures == {
-        "confusion_test.png",
-        "task_weights_test.png",
-        "learning_curves.png",
-        "layer_weights.png",
-    }
+    names = ["confusion_test", "class_f1_test", "reliability_test", "task_weights_test"]
+    names += ["class_distribution", "learning_curves", "layer_weights"]
+    pictures = [f"{name}.{form}" for name in names for form in ("png", "pdf")]
+    found = [path.name for path in experiment.exp.iterdir() if path.suffix in (".png", ".pdf")]
+    assert sorted(found) == sorted(pictures)
     assert all(f"({name})" in page for name in pictures)
+    outputs = json.loads((experiment.exp / "scored.json").read_text())["outputs"]
+    assert {str(experiment.exp / name) for name in pictures} < outputs.keys()
     printed = capsys.readouterr().out
     assert shown in printed and f"{experiment.exp}/RESULTS.md" in printed
 
@@ -98,6 +99,32 @@ def test_is_done_until_something_changes(
     )
     experiment.score(test_sets="test")
     assert page.stat().st_mtime_ns != before
+
+
+def test_pictures_have_the_classes_names_and_all_sets(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment.add_set("dev", n=30)
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("classes: {neutral: calm, happy: joy, sad: grief}")
+    saved: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: saved.append(figure))
+    options = {"train_set": "train", "valid_set": "dev", "test_sets": "test"}
+    experiment.score(labels=str(labels), **options)
+    first, data = saved[0].axes[0], saved[8]  # each is saved in two formats
+    assert [text.get_text() for text in first.get_xticklabels()] == ["calm", "joy", "grief"]
+    counts = [
+        sum(label != "<unk>" for label in read_column(experiment.dump / name / "utt2emo").values())
+        for name in ("train", "dev", "test")
+    ]
+    titles = [text.get_text() for text in data.legends[0].get_texts()]
+    expected = zip(("training", "validation", "test"), counts, strict=True)
+    assert titles == [f"{title} ({n})" for title, n in expected]
+    page = experiment.exp / "RESULTS.md"
+    before = page.stat().st_mtime_ns
+    write_column(experiment.dump / "dev" / "utt2emo", {"dev-000": "sad"})
+    experiment.score(labels=str(labels), **options)
+    assert page.stat().st_mtime_ns != before  # what is drawn has changed
 
 
 def test_folds_are_pooled(folded: Experiment) -> None:

@@ -37,6 +37,52 @@ def test_emotion_scores_are_of_labelled_utterances() -> None:
     assert "open" not in scores and "folds" not in scores and "absent" not in scores
 
 
+def test_classes_have_intervals_of_the_same_resamples() -> None:
+    """Speakers are drawn, each with all its utterances; scikit-learn scores every resample."""
+    part = predicted(n=48, probabilities=np.random.default_rng(9).dirichlet(np.ones(4), 48))
+    part.answers["emotion"] = [CLASSES[i] for i in part.probabilities.argmax(1)]
+    scores = set_scores([part])
+    columns = part.references["emotion"], part.answers["emotion"], part.references["speaker"]
+    rows = [row for row in zip(*columns, strict=True) if row[0] != "<unk>"]
+    speakers = list(dict.fromkeys(speaker for _, _, speaker in rows))
+    cells = np.zeros((len(speakers), 16), dtype=np.int64)
+    for reference, answer, speaker in rows:
+        at = 4 * CLASSES.index(reference) + CLASSES.index(answer)
+        cells[speakers.index(speaker), at] += 1
+    assert len(np.unique(cells, axis=0)) == len(speakers)  # so each speaker is drawn by itself
+    drawn = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=1000)
+    samples = []
+    for times in drawn:
+        weights = [times[speakers.index(speaker)] for _, _, speaker in rows]
+        sides = [side for side, _, _ in rows], [side for _, side, _ in rows]
+        options = {"labels": CLASSES, "average": None, "zero_division": 0}
+        samples.append(sk.f1_score(*sides, sample_weight=weights, **options))
+    for label, sample in zip(CLASSES, np.transpose(samples), strict=True):
+        f1 = scores["per_class"][label]["f1"]
+        expected = np.percentile(sample, [2.5, 97.5])
+        assert [f1["low"], f1["high"]] == pytest.approx(expected, abs=1e-12)
+    plain = sk.f1_score(*sides, labels=CLASSES, average=None)
+    assert [of["f1"]["value"] for of in scores["per_class"].values()] == pytest.approx(plain)
+
+
+def test_calibration_is_of_labelled_utterances() -> None:
+    part = predicted()
+    scores = set_scores([part])
+    rows = zip(
+        part.references["emotion"],
+        part.answers["emotion"],
+        part.probabilities.max(axis=1),
+        strict=True,
+    )
+    bins: dict[int, list[float]] = {}
+    for reference, answer, sure in rows:
+        if reference != "<unk>":
+            bins.setdefault(int(sure * 10), []).append(sure - (reference == answer))
+    expected = sum(abs(sum(gaps)) for gaps in bins.values()) / scores["n"]
+    assert scores["ece"] == {"value": pytest.approx(expected)}
+    assert sum(scores["reliability"]["count"]) == scores["n"]
+
+
 def test_auxiliary_scores() -> None:
     part = predicted()
     scores = set_scores([part])

@@ -10,7 +10,9 @@ SCORES = {
     "n_unlabelled": 2,
     "macro_f1": FIGURE,
     "majority": {"label": "N", "macro_f1": 0.1},
-    "per_class": {"a|b": {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": 4}},
+    "per_class": {"a|b": {"precision": 0.5, "recall": 0.25, "f1": FIGURE, "support": 4}},
+    "ece": {"value": 0.123},
+    "reliability": {"count": [4, 6]},
     "labels": ["a|b"],
 }
 FACTS = {
@@ -23,15 +25,16 @@ FACTS = {
 
 
 def test_figures_have_intervals_and_tables_survive_odd_labels() -> None:
-    page = results_md("x", {"test": SCORES}, FACTS, {"test": [("Picture", "p.png")]})
+    page = results_md("x", {"test": SCORES}, FACTS, {"test": [("Picture", "p")]})
     assert "| macro-F1 | 43.2 [40.0, 50.0] |" in page
-    assert "| a\\|b | 50.0 | 25.0 | 33.3 | 4 |" in page
-    assert "![Picture](p.png)" in page and "Commit: unknown" in page
+    assert "| a\\|b | 50.0 | 25.0 | 43.2 [40.0, 50.0] | 4 |" in page
+    assert "| ECE | 12.3 |" in page and "ECE over 2 bins of equal width" in page
+    assert "**Picture** ([PDF](p.pdf))\n\n![Picture](p.png)" in page and "Commit: unknown" in page
     assert "Parameters" not in page and "WER" not in page
 
 
 def test_a_class_without_utterances_has_no_recall() -> None:
-    values = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
+    values = {"precision": 0.0, "recall": 0.0, "f1": {"value": 0.0}, "support": 0}
     page = results_md("x", {"test": {**SCORES, "per_class": {"b": values}}}, FACTS, {})
     assert "| b | 0.0 | – | – | 0 |" in page
 
