@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from sermtl import markdown
-from sermtl.scoring.tables import FIGURES, percent
+from sermtl.scoring.tables import FIGURES, per_class, percent
 
+PICTURES = {"confusion": "Confusion matrix", "reliability": "Reliability diagram"}
 TASKS = {"gender": "gender", "speaker": "speaker", "asr": "words"}
 USE = """\
 It is meant for research: as a baseline, for studying speech, and for describing recordings whose
@@ -51,6 +52,7 @@ class Facts:
         encoder: name of the pretrained encoder; ``None`` if it was trained from scratch.
         results: content of ``results.json``; empty before scoring.
         corpus: Markdown about the training data.
+        pictures: files of pictures of the test sets, beside the card.
         license: the hub's name of the weights' licence; ``None`` for those of data and encoder.
     """
 
@@ -59,6 +61,7 @@ class Facts:
     encoder: str | None
     results: Mapping[str, Mapping[str, Any]]
     corpus: str
+    pictures: Sequence[str]
     license: str | None
 
 
@@ -82,7 +85,7 @@ def card(facts: Facts) -> str:
         facts.corpus,
         _classes(labels),
         "## Scores",
-        *_scores(facts.results),
+        *_scores(facts.results, facts.pictures),
         "## Intended use",
         USE,
         "## Limits",
@@ -152,7 +155,7 @@ def _classes(labels: Mapping[str, Any]) -> str:
     )
 
 
-def _scores(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _scores(results: Mapping[str, Mapping[str, Any]], pictures: Sequence[str]) -> list[str]:
     if not results:
         return ["Not scored yet."]
     blocks = [
@@ -171,12 +174,8 @@ def _scores(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
             + markdown.table(["", "%"], rows)
         )
         if "per_class" in scores:
-            keys = {"precision": "precision", "recall": "recall", "f1": "F1"}
-            per_class = [
-                [label, *(f"{100 * values[key]:.1f}" for key in keys), values["support"]]
-                for label, values in scores["per_class"].items()
-            ]
-            blocks.append(markdown.table(["class", *keys.values(), "utterances"], per_class))
+            blocks.append(per_class(scores))
+    blocks += [f"![{PICTURES[file.partition('_')[0]]}]({file})" for file in pictures]
     return blocks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,7 +46,12 @@ def encoder_name(experiment: Path) -> str | None:
 
 
 def pack(
-    experiment: Path, weights: str, target: Path, card: str, results: Mapping[str, Any]
+    experiment: Path,
+    weights: str,
+    target: Path,
+    card: str,
+    results: Mapping[str, Any],
+    pictures: Sequence[Path] = (),
 ) -> Path:
     """Write the folder ``target`` and ``<target>.zip``; returns the archive.
 
@@ -56,6 +61,7 @@ def pack(
         target: replaced if it exists.
         card: text of ``README.md``.
         results: content of ``results.json``.
+        pictures: files that the card shows.
 
     Raises:
         UserError: if there are no such weights.
@@ -76,8 +82,9 @@ def pack(
             text = json.dumps(content, indent=1, ensure_ascii=False)
             (folder / name).write_text(text, encoding="utf-8")
         (folder / "README.md").write_text(card, encoding="utf-8")
-        if (experiment / LAYERS).exists():
-            shutil.copy(experiment / LAYERS, folder / LAYERS)
+        layers = [experiment / LAYERS] if (experiment / LAYERS).exists() else []
+        for file in [*layers, *pictures]:
+            shutil.copyfile(file, folder / file.name)
         if (experiment / "tokens").is_dir():
             Tokenizer.load(experiment / "tokens").save(folder / "tokens")
         shutil.rmtree(target, ignore_errors=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sermtl.errors import UserError, run_main
-from sermtl.model_card import Facts, about_corpus, card
+from sermtl.model_card import PICTURES, Facts, about_corpus, card
 from sermtl.packing import RESULTS, pack, packed_config, push
 from sermtl.training import FINAL_WEIGHTS
 
@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.about and not Path(args.about).is_file():
         raise UserError(f"--about {args.about}: there is no such file")
     experiment = args.expdir / (f"fold{args.fold}" if args.fold else "")
-    config, results = packed_config(experiment), _results(args.expdir, experiment)
+    config = packed_config(experiment)
+    results, pictures = _scores(args.expdir, experiment)
     text = card(
         Facts(
             args.name,
@@ -39,22 +40,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             config["encoder"],
             results,
             about_corpus(Path(args.about)) if args.about else NO_TEXT,
+            [file.name for file in pictures],
             args.license or None,
         )
     )
     target = args.expdir / args.name
-    archive = pack(experiment, FINAL_WEIGHTS, target, text, results)
+    archive = pack(experiment, FINAL_WEIGHTS, target, text, results, pictures)
     print(f"{target}/ and {archive} written")
     if args.push_to_hub:
         print(f"pushed to {push(target, args.push_to_hub)}")
 
 
-def _results(*folders: Path) -> dict[str, Any]:
-    """Scores of all folds together, else of this one."""
+def _scores(*folders: Path) -> tuple[dict[str, Any], list[Path]]:
+    """Scores of all folds together, else of this one, and their pictures."""
     for folder in folders:
         if (folder / RESULTS).exists():
-            return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    return {}
+            results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+            files = [folder / f"{kind}_{name}.png" for name in results for kind in PICTURES]
+            return results, [file for file in files if file.exists()]
+    return {}, []
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from sermtl.data.summary import SetSummary, Summary, labels
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
-from sermtl.scoring.plots import COLOURS
+from sermtl.scoring.plots.canvas import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -81,7 +81,7 @@ def results_md(
     for name, scores in results.items():
         blocks += [f"## {name}", f"{_counts(scores)[0].upper()}{_counts(scores)[1:]}."]
         if "macro_f1" in scores:
-            blocks += [_figures(scores), _majority(scores) + ".", _per_class(scores)]
+            blocks += [_figures(scores), _majority(scores) + ".", per_class(scores)]
         else:
             blocks.append(_figures(scores))
         if "folds" in scores:
@@ -146,7 +146,9 @@ def _figures(scores: Mapping[str, Any]) -> str:
     return markdown.table(header, rows) if rows else ""
 
 
-def _per_class(scores: Mapping[str, Any]) -> str:
+def per_class(scores: Mapping[str, Any]) -> str:
+    """A test set's precision, recall and F1 by class, in percent, as Markdown."""
+
     def cell(values: Mapping[str, Any], key: str) -> str:
         # Nothing to find: a zero would look like failure, and the means leave the class out.
         if not values["support"] and key != "precision":

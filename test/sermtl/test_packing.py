@@ -17,7 +17,7 @@ RESULTS = {
         "n_unlabelled": 0,
         "labels": ["A", "H", "N"],
         "macro_f1": {"value": 0.4321, "low": 0.3, "high": 0.5, "unit": "utterances"},
-        "per_class": {"A": {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}},
+        "per_class": {"A": {"precision": 0.5, "recall": 0.5, "f1": {"value": 0.5}, "support": 2}},
     }
 }
 
@@ -75,6 +75,7 @@ def test_what_is_no_model_is_named(tmp_path):
 
 def test_the_card(trained, tmp_path):
     (trained / "results.json").write_text(json.dumps(RESULTS))
+    (trained / "confusion_test.png").write_bytes(b"a picture")
     about = tmp_path / "about.md"
     about.write_text(
         "# mine\n\nTen actors.\n\n- **Source**: [here](https://x.org), see [docs](../docs/a.md).\n"
@@ -85,13 +86,19 @@ def test_the_card(trained, tmp_path):
         stage.main([*options, "--license", "cc-by-4.0"])
     finally:
         (trained / "results.json").unlink()
+    assert (trained / "mine" / "confusion_test.png").read_bytes() == b"a picture"
     _, front, text = (trained / "mine" / "README.md").read_text().split("---\n", 2)
     meta = yaml.safe_load(front)
     assert meta["library_name"] == "sermtl" and meta["license"] == "cc-by-4.0"
     (entry,) = meta["model-index"][0]["results"]
     assert entry["metrics"] == [{"type": "f1", "name": "macro-F1", "value": 0.4321}]
     assert "Ten actors." in text and "[here](https://x.org), see docs." in text
-    for part in ("43.2 [30.0, 50.0]", "| H | happiness | 4 |", "Intended use", "@inproceedings"):
+    for part in (
+        "43.2 [30.0, 50.0]",
+        "| H | happiness | 4 |",
+        "Intended use",
+        "](confusion_test.png)",
+    ):
         assert part in text
     assert "run\n" not in text and str(trained) not in text
 
