@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from sermtl.errors import UserError
+from sermtl.training.monitors import is_monitor
 
 
 class Loader(yaml.SafeLoader):
@@ -106,9 +107,21 @@ def tag(overlays: Iterable[str | Path], arguments: str, ssl_model: str | None) -
     """The experiment's name: what differs from the recipe's own system, or ``train``."""
     parts = [Path(overlay).stem for overlay in overlays]
     parts += [Path(ssl_model).name] if ssl_model else []
-    parts += [arguments] if arguments else []
+    parts += [without_monitors(arguments)] if arguments else []
     name = re.sub(r"[^\w.=-]+", "_", "_".join(parts).replace("--", "")).strip("_")
     return name or "train"
+
+
+def without_monitors(arguments: str) -> str:
+    """``--train_args`` without what is about monitors; as they are if they aren't pairs."""
+    try:
+        words = shlex.split(arguments)
+    except ValueError:
+        return arguments
+    pairs = list(zip(words[::2], words[1::2], strict=False))
+    if len(words) % 2 or not any(is_monitor(name[2:]) for name, _ in pairs):
+        return arguments
+    return shlex.join(word for pair in pairs if not is_monitor(pair[0][2:]) for word in pair)
 
 
 def dump(conf: Mapping[str, Any]) -> str:

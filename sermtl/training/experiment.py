@@ -19,7 +19,7 @@ from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encode
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
-from sermtl.training import CHECKPOINT, FINAL_WEIGHTS
+from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, monitors
 from sermtl.training import conf as confs
 from sermtl.training.log import Follower, tail, verdict
 
@@ -62,7 +62,8 @@ class Experiment:
         tokensdir: Path,
         dumps: Mapping[str, Sequence[Path]],
     ) -> None:
-        self.folder, self.conf, self.dumps = folder, conf, dumps
+        self.folder, self.dumps = folder, dumps
+        self.conf, self.monitors = monitors.divide(conf)
         self.statsdir, self.tokensdir = statsdir, tokensdir
         self.caches = bool(conf.get("cache_hidden_states"))
         if self.caches:
@@ -127,6 +128,7 @@ class Experiment:
                 "utils/run.pl has this machine only; for --num_nodes give "
                 '--cmd "utils/slurm.pl --config conf/slurm.conf"'
             )
+        monitors.check(self.monitors)
         with self._alone():
             self._train(launcher)
 
@@ -200,6 +202,8 @@ class Experiment:
         arguments = ["--config", str(self.folder / "conf.yaml")]
         arguments += ["--output_dir", str(self.folder), "--resume", "true"]
         arguments += ["--labels", str(self.statsdir / "labels.json")]
+        for option, value in self.monitors.items():
+            arguments += [f"--{option}", str(value)]
         if self.has_tokens:
             arguments += ["--token_dir", str(self.folder / "tokens")]
         for part in ("train", "valid"):

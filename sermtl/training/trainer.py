@@ -146,6 +146,8 @@ class SERTrainer(Trainer):
                 progress.epoch_done(epoch, stats[epoch]["train"], stats[epoch]["valid"])
                 cls._save(folder, model, optimizers, schedulers, reporter, options)
                 cls._show(folder, reporter, stats, writers)
+                if options.use_wandb:
+                    reporter.wandb_log()
             if invalid:
                 raise UserError(
                     f"every step of epoch {epoch} had an infinite or undefined gradient: "
