@@ -31,7 +31,7 @@ def confusion_matrix(stem: Path, confusion: Sequence[Sequence[int]], names: Sequ
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     rows = [_with_count(name, n) for name, n in zip(names, totals[:, 0], strict=True)]
-    beside, beneath = (0.45 + 0.05 * max(map(len, texts)) for texts in (rows, names))
+    beside, beneath = (0.45 + 0.055 * max(map(len, texts)) for texts in (rows, names))
     # A column's width where a cell then has room for five digits.
     cell = min(max((COLUMN - beside) / len(names), 0.27), 0.55)
     size = cell * len(names)
@@ -51,7 +51,6 @@ def confusion_matrix(stem: Path, confusion: Sequence[Sequence[int]], names: Sequ
                 axes.text(j, i, "–", va="center", size=6.5, **place)
         name_columns(axes, names)
         name_rows(axes, rows)
-        axes.set_aspect("equal")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
         axes.set(xlabel="predicted", ylabel="reference (n)")
@@ -133,5 +132,5 @@ def class_distribution(
         legend_above(figure, axes, columns)
 
 
-def _with_count(name: str, count: float) -> str:
-    return f"{name} ({count:,})"
+def _with_count(name: str, count: int) -> str:
+    return f"{name} ({count})"

@@ -17,6 +17,14 @@ from sermtl.data.datadir import read_column, write_column
 from sermtl.errors import UserError
 
 
+@pytest.fixture(autouse=True)
+def saved(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Figures, whose files are left empty: drawing them takes most of the time."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    return figures
+
+
 @pytest.fixture
 def experiment(tmp_path: Path) -> Experiment:
     """Without folds: sets ``train`` and ``test``."""
@@ -102,13 +110,11 @@ def test_is_done_until_something_changes(
 
 
 def test_pictures_have_the_classes_names_and_all_sets(
-    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, tmp_path: Path, saved: list[Figure]
 ) -> None:
     experiment.add_set("dev", n=30)
     labels = tmp_path / "labels.yaml"
     labels.write_text("classes: {neutral: calm, happy: joy, sad: grief}")
-    saved: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: saved.append(figure))
     options = {"train_set": "train", "valid_set": "dev", "test_sets": "test"}
     experiment.score(labels=str(labels), **options)
     first, data = saved[0].axes[0], saved[8]  # each is saved in two formats

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 
+import matplotlib.image
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -12,7 +14,7 @@ from matplotlib.text import Text
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Figure]:
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Figure]:
     """The figure that was saved last; no text of it is cut off or covers another."""
     figures: list[Figure] = []
     save = Figure.savefig
@@ -23,6 +25,10 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Figure]:
 
     def last() -> Figure:
         _check_texts(figures[-1])
+        for path in tmp_path.glob("*.png"):
+            pixels = matplotlib.image.imread(path)
+            for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
+                assert (edge == 1).all(), f"something reaches the edge of {path}"
         return figures[-1]
 
     monkeypatch.setattr(Figure, "savefig", record)
@@ -30,6 +36,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Figure]:
 
 
 def _check_texts(figure: Figure) -> None:
+    figure.set_dpi(300)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
