@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sermtl.canvas import files as files_of
 from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.splits import Run
 from sermtl.errors import UserError, run_main
@@ -24,7 +25,6 @@ from sermtl.scoring.options import (
     results_folder,
 )
 from sermtl.scoring.pictures import draw_experiment, draw_set
-from sermtl.scoring.plots.canvas import files as files_of
 from sermtl.scoring.predictions import REFERENCES
 from sermtl.scoring.provenance import provenance
 from sermtl.scoring.scores import set_scores

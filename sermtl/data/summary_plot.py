@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sermtl.canvas import COLOURS
 from sermtl.data.summary import SetSummary, Summary, labels
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
-from sermtl.scoring.plots.canvas import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sermtl.scoring.plots.canvas import COLUMN, colour, legend_above, picture
+from sermtl.canvas import COLUMN, colour, legend_above, picture
 
 
 def reliability_diagram(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sermtl.scoring.plots.canvas import (
+from sermtl.canvas import (
     COLUMN,
     NUMBERS,
     colour,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sermtl.scoring.plots.canvas import (
+from sermtl.canvas import (
     COLUMN,
     NUMBERS,
     colour,

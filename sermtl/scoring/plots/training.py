@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sermtl.scoring.plots.canvas import COLUMN, colour, picture
+from sermtl.canvas import COLUMN, colour, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

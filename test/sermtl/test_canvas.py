@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
-from sermtl.scoring.plots.canvas import COLUMN, files, picture
+from sermtl.canvas import COLUMN, files, picture
 
 
 def test_both_formats_are_the_same_each_time(
