@@ -151,8 +151,18 @@ trap 'wait; exit 130' INT
 # begin N SKIP TITLE: whether stage N is asked for, and its headline.
 begin() {
     if [ "$stage" -gt "$1" ] || [ "$stop_stage" -lt "$1" ] || $2; then return 1; fi
-    echo "Stage $1: $3"
+    finish
+    title="$1 $3" began=$SECONDS
+    echo "${bold}Stage $1: $3$plain"
 }
+
+# finish: how long the stage before took, for the table at the end.
+finish() {
+    if [ -n "$title" ]; then times+="$(line "$title" $((SECONDS - began)))"$'\n'; fi
+}
+line() { printf '  %-20s %d:%02d:%02d' "$1" $(($2 / 3600)) $(($2 / 60 % 60)) $(($2 % 60)); }
+title='' times='' bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; fi
 
 if begin 1 "$skip_data_prep" "data preparation"; then
     run prepare --recipe "$recipe" ${labels[@]+"${labels[@]}"} \
@@ -206,3 +216,6 @@ if begin 8 false "packing"; then
     run pack --expdir "$exp" --fold "$fold" --name "${recipe}_$train_tag${fold:+_fold$fold}" \
         --about "$about" --license "$license" --push_to_hub "$push_to_hub"
 fi
+
+finish
+printf '%s\n%s%s\n' "${bold}Time$plain" "$times" "$(line 'in all' $SECONDS)"

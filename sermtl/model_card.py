@@ -71,11 +71,11 @@ def card(facts: Facts) -> str:
     tasks = [TASKS[task] for task in TASKS if task in facts.config["model_conf"]["tasks"]]
     tasks = [task for task in tasks if labels["tasks"]["asr" if task == "words" else task]]
     besides = f", and of {_listed(tasks)}" if tasks else ""
-    encoder = f"`{facts.encoder}`" if facts.encoder else "an encoder trained from scratch"
+    how = f"`{facts.encoder}`, fine-tuned" if facts.encoder else "an encoder trained from scratch,"
     blocks = [
         f"# {facts.name}",
         f"Recognition of {len(labels['emotions'])} emotions in speech{besides}, by one model: "
-        f"{encoder}, fine-tuned with multi-task learning (Wang et al., Interspeech 2025) by "
+        f"{how} with multi-task learning (Wang et al., Interspeech 2025) by "
         "[sermtl](#citation).",
         "```python\nfrom sermtl import EmotionRecognizer\n\n"
         'recognizer = EmotionRecognizer.from_pretrained("FOLDER")  # this folder, its .zip, or '

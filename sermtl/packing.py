@@ -78,6 +78,7 @@ def pack(
         folder = Path(place, target.name)
         folder.mkdir()
         save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).chmod(0o644)  # which it makes for its owner alone
         for name, content in ((CONFIG, config), (RESULTS, results)):
             text = json.dumps(content, indent=1, ensure_ascii=False)
             (folder / name).write_text(text, encoding="utf-8")
