@@ -27,6 +27,7 @@ measure whisper_batches --ngpu "$ngpu"
 measure input_pipeline --ngpu "$ngpu"
 measure scoring
 measure startup
+measure first_prediction
 measure growth --stages 1 6
 measure growth --sizes 6250 25000 100000 --seconds 0.1 --repeats 1
 measure scaling
