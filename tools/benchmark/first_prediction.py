@@ -14,7 +14,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import torch
