@@ -32,7 +32,7 @@ def test_commands_name_options_that_exist():
     for conf in (ROOT / "run.sh", *ROOT.glob("egs/*/recipe.conf")):
         known |= set(re.findall(r"^([a-z][a-z0-9_]*)=", conf.read_text(encoding="utf-8"), re.M))
     for page in PAGES:
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        for block in re.findall(r"```sh[^\n]*\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
             for line in block.replace("\\\n", " ").splitlines():
                 if re.match(r"(\./|egs/\w+/)run\.sh", line):
                     words = re.sub(r'"[^"]*"', '""', line.partition("#")[0])
