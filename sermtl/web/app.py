@@ -1,0 +1,117 @@
+"""The page: a recording in, what the model says of it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from sermtl.errors import UserError
+from sermtl.web import shown
+from sermtl.web.timeline import timeline
+
+if TYPE_CHECKING:
+    from sermtl.prediction import Prediction
+    from sermtl.recognizer import EmotionRecognizer
+
+KEPT = 600  # seconds that a recording is kept, for trying another window
+WIDEST = 30  # seconds of a window
+
+INTRODUCTION = """\
+# Speech emotion recognition
+
+Which of these does a recording sound like: {emotions}?"""
+NOTE = f"""\
+This is a guess about how speech *sounds*, not about what a person feels: don't decide anything \
+about anybody by it.
+
+Recordings stay on the machine that runs this page, which deletes them {KEPT // 60} minutes later."""
+
+
+def build(recognizer: EmotionRecognizer) -> gr.Blocks:
+    """The page for a model."""
+    with gr.Blocks(
+        title="Speech emotion recognition",
+        analytics_enabled=False,
+        delete_cache=(60, KEPT),
+    ) as page:
+        gr.Markdown(INTRODUCTION.format(emotions=", ".join(recognizer.names.values())))
+        with gr.Row():
+            with gr.Column():
+                recording = gr.Audio(
+                    sources=["microphone", "upload"], type="filepath", label="Recording"
+                )
+                window = gr.Slider(
+                    1,
+                    WIDEST,
+                    WIDEST,
+                    step=1,
+                    label="Window (seconds)",
+                    info="Longer recordings are cut where it is quiet; short windows give a finer "
+                    "timeline.",
+                )
+                button = gr.Button("Recognise", variant="primary")
+                gr.Markdown(NOTE)
+            with gr.Column():
+                message = gr.HTML(visible=False)
+                with gr.Column(visible=False) as results:
+                    fields = _fields(recognizer.names)
+        with gr.Column(visible=False) as course:
+            gr.Markdown("### Timeline")
+            strips = gr.HTML()
+
+        def answer(path: str | None, seconds: float) -> dict[Any, Any]:
+            try:
+                prediction = _recognised(recognizer, path, seconds)
+            except UserError as error:
+                return {
+                    message: gr.HTML(f"<p><strong>{escape(str(error))}</strong></p>", visible=True),
+                    results: gr.Column(visible=False),
+                    course: gr.Column(visible=False),
+                }
+            return {
+                message: gr.HTML(visible=False),
+                results: gr.Column(visible=True),
+                course: gr.Column(visible=bool(prediction.windows)),
+                strips: timeline(prediction, recognizer.names) if prediction.windows else "",
+                **{field: _filled(value(prediction)) for field, value in fields.items()},
+            }
+
+        def clear() -> list[Any]:
+            return [gr.update(visible=False)] * 3
+
+        outputs = [message, results, course]
+        # One at a time: a model shares its memory and cores between all who ask.
+        button.click(
+            answer, [recording, window], [*outputs, strips, *fields], concurrency_limit=1
+        )
+        # An answer beside another recording would be taken for that one's.
+        recording.change(clear, None, outputs, queue=False)
+    return page
+
+
+def _recognised(recognizer: EmotionRecognizer, path: str | None, seconds: float) -> Prediction:
+    if path is None:
+        raise UserError("Please record something or choose a file first.")
+    try:
+        return recognizer(path, window=seconds)
+    except UserError as error:
+        raise UserError(shown.reason(error, Path(path))) from error
+
+
+def _fields(names: Mapping[str, str]) -> dict[gr.Label | gr.Textbox, Callable[[Prediction], Any]]:
+    """Components, and what each shows of a prediction."""
+    return {
+        gr.Label(label="Emotion"): lambda p: shown.emotions(p, names),
+        gr.Label(label="Gender"): shown.gender,
+        gr.Textbox(label="Transcript", lines=2): lambda p: p.transcript,
+        gr.Label(label="What the decision drew on", show_heading=False): shown.tasks,
+    }
+
+
+def _filled(value: Any) -> dict[str, Any]:
+    """An update of a component, which isn't there for what the model doesn't tell."""
+    return gr.update(value=value, visible=value is not None)
