@@ -28,7 +28,10 @@ NOTE = f"""\
 This is a guess about how speech *sounds*, not about what a person feels: don't decide anything \
 about anybody by it.
 
-Recordings stay on the machine that runs this page, which deletes them {KEPT // 60} minutes later."""
+Recordings stay on the machine that runs this page, which deletes them {KEPT // 60} minutes \
+later."""
+
+MESSAGE = '<p role="alert" style="border-left: 4px solid #D55E00; padding: 4px 12px">{}</p>'
 
 
 def build(recognizer: EmotionRecognizer) -> gr.Blocks:
@@ -42,8 +45,13 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
         with gr.Row():
             with gr.Column():
                 recording = gr.Audio(
-                    sources=["microphone", "upload"], type="filepath", label="Recording"
+                    sources=["upload", "microphone"],
+                    type="filepath",  # for our reader, which takes more formats
+                    label="Recording",
+                    buttons=[],  # one of which shares the recording with the world
                 )
+                with gr.Accordion("Other kinds of files", open=False):
+                    other = gr.File(label="Video, W64, NIST SPHERE ...", height=120)
                 window = gr.Slider(
                     1,
                     WIDEST,
@@ -61,14 +69,14 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
                     fields = _fields(recognizer.names)
         with gr.Column(visible=False) as course:
             gr.Markdown("### Timeline")
-            strips = gr.HTML()
+            strips = gr.HTML(apply_default_css=False)
 
-        def answer(path: str | None, seconds: float) -> dict[Any, Any]:
+        def answer(recorded: str | None, file: str | None, seconds: float) -> dict[Any, Any]:
             try:
-                prediction = _recognised(recognizer, path, seconds)
+                prediction = _recognised(recognizer, _one(recorded, file), seconds)
             except UserError as error:
                 return {
-                    message: gr.HTML(f"<p><strong>{escape(str(error))}</strong></p>", visible=True),
+                    message: gr.HTML(MESSAGE.format(escape(str(error))), visible=True),
                     results: gr.Column(visible=False),
                     course: gr.Column(visible=False),
                 }
@@ -86,16 +94,26 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
         outputs = [message, results, course]
         # One at a time: a model shares its memory and cores between all who ask.
         button.click(
-            answer, [recording, window], [*outputs, strips, *fields], concurrency_limit=1
+            answer,
+            [recording, other, window],
+            [*outputs, strips, *fields],
+            concurrency_limit=1,
         )
         # An answer beside another recording would be taken for that one's.
-        recording.change(clear, None, outputs, queue=False)
+        gr.on([recording.change, other.change], clear, None, outputs, queue=False)
     return page
 
 
-def _recognised(recognizer: EmotionRecognizer, path: str | None, seconds: float) -> Prediction:
+def _one(recorded: str | None, file: str | None) -> str:
+    if recorded is not None and file is not None:
+        raise UserError("There are a recording and a file: please remove one of them.")
+    path = recorded or file
     if path is None:
         raise UserError("Please record something or choose a file first.")
+    return path
+
+
+def _recognised(recognizer: EmotionRecognizer, path: str, seconds: float) -> Prediction:
     try:
         return recognizer(path, window=seconds)
     except UserError as error:
@@ -104,12 +122,13 @@ def _recognised(recognizer: EmotionRecognizer, path: str | None, seconds: float)
 
 def _fields(names: Mapping[str, str]) -> dict[gr.Label | gr.Textbox, Callable[[Prediction], Any]]:
     """Components, and what each shows of a prediction."""
-    return {
-        gr.Label(label="Emotion"): lambda p: shown.emotions(p, names),
-        gr.Label(label="Gender"): shown.gender,
-        gr.Textbox(label="Transcript", lines=2): lambda p: p.transcript,
-        gr.Label(label="What the decision drew on", show_heading=False): shown.tasks,
-    }
+    shows: dict[gr.Label | gr.Textbox, Callable[[Prediction], Any]] = {}
+    shows[gr.Label(label="Emotion")] = lambda p: shown.emotions(p, names)
+    shows[gr.Label(label="Gender", show_heading=False)] = shown.gender
+    transcript = gr.Textbox(label="Transcript", placeholder="(no words)", interactive=False)
+    shows[transcript] = lambda p: p.transcript
+    shows[gr.Label(label="What the decision drew on", show_heading=False)] = shown.tasks
+    return shows
 
 
 def _filled(value: Any) -> dict[str, Any]:

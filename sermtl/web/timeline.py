@@ -94,8 +94,7 @@ def _bars(prediction: Prediction, label: str, likeliest: bool) -> Iterator[str]:
     for window in prediction.windows:
         if (window.prediction.emotion == label) == likeliest:
             left, right = (
-                round(WIDTH * second / prediction.duration)
-                for second in (window.start, window.end)
+                round(WIDTH * second / prediction.duration) for second in (window.start, window.end)
             )
             top = HEIGHT - round(HEIGHT * window.prediction.scores[label])
             yield f"M{left} {HEIGHT}V{top}H{right}V{HEIGHT}z"
