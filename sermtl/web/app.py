@@ -76,14 +76,14 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
                 prediction = _recognised(recognizer, _one(recorded, file), seconds)
             except UserError as error:
                 return {
-                    message: gr.HTML(MESSAGE.format(escape(str(error))), visible=True),
-                    results: gr.Column(visible=False),
-                    course: gr.Column(visible=False),
+                    message: gr.update(value=MESSAGE.format(escape(str(error))), visible=True),
+                    results: gr.update(visible=False),
+                    course: gr.update(visible=False),
                 }
             return {
-                message: gr.HTML(visible=False),
-                results: gr.Column(visible=True),
-                course: gr.Column(visible=bool(prediction.windows)),
+                message: gr.update(visible=False),
+                results: gr.update(visible=True),
+                course: gr.update(visible=bool(prediction.windows)),
                 strips: timeline(prediction, recognizer.names) if prediction.windows else "",
                 **{field: _filled(value(prediction)) for field, value in fields.items()},
             }
