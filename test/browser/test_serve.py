@@ -99,7 +99,7 @@ def test_an_upload_is_answered_as_in_python(visit, recognizer, files):
     visitor.choose(files / "0.wav")
     visitor.button.click()
     check(visitor, recognizer, recognizer(files / "0.wav"))
-    assert not visitor.page.get_by_text("Timeline").is_visible()
+    assert not visitor.page.get_by_role("heading", name="Timeline").is_visible()
 
 
 def test_files_that_the_browser_does_not_know(visit, recognizer, files):
@@ -117,7 +117,7 @@ def test_a_long_recording_has_a_timeline(visit, recognizer, files):
     p = recognizer(files / "long.wav", window=1)
     assert len(p.windows) > 3
     check(visitor, recognizer, p)
-    visitor.page.get_by_text("Timeline").wait_for()
+    visitor.page.get_by_role("heading", name="Timeline").wait_for()
     assert visitor.page.locator(".timeline svg").count() == len(p.scores)
     rows = visitor.page.locator(".segments tbody tr").all()
     assert [tuple(r.locator("td").all_inner_texts()) for r in rows] == segments(p, recognizer.names)
@@ -144,7 +144,7 @@ def test_bad_files_are_told_and_good_ones_go_on(visit, recognizer, files, server
         visitor.choose(files / name)
         visitor.button.click()
         visitor.page.get_by_text(f"{name}: {reason}").wait_for()
-        assert str(server.temporary) not in visitor.page.content()
+        assert str(server.temporary) not in visitor.page.inner_text("body")
     visitor.choose(files / "1.wav")
     visitor.button.click()
     check(visitor, recognizer, recognizer(files / "1.wav"))

@@ -118,7 +118,7 @@ class Visitor:
         self.page.get_by_role("button", name="Record", exact=True).click()
         self.page.wait_for_timeout(1000 * seconds)
         self.page.get_by_role("button", name="Stop", exact=True).click()
-        self.page.get_by_role("button", name="Play").wait_for()
+        self.page.get_by_role("button", name="Play", exact=True).wait_for()
 
     def clear(self) -> None:
         button = self.page.get_by_role("button", name="Clear")
