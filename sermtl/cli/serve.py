@@ -14,7 +14,8 @@ from sermtl.errors import UserError
 GRADIO = "gradio>=6,<7"  # setup.py's extra serve
 DETAILS = """\
 Show a page on this machine: record or choose speech, and see what the model says of it. Nobody
-elsewhere can reach it, unless --host names an address that they can."""
+elsewhere can reach it, unless --host names an address that they can; browsers let such a page
+have no microphone."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:

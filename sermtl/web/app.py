@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sermtl.prediction import Prediction
     from sermtl.recognizer import EmotionRecognizer
 
-KEPT = 600  # seconds that a recording is kept, for trying another window
+KEPT = 600  # seconds that a recording is kept at most, for trying another window
+SWEPT = 60  # seconds between looks for those to delete
 WIDEST = 30  # seconds of a window
 
 INTRODUCTION = """\
@@ -28,8 +29,8 @@ NOTE = f"""\
 This is a guess about how speech *sounds*, not about what a person feels: don't decide anything \
 about anybody by it.
 
-Recordings stay on the machine that runs this page, which deletes them {KEPT // 60} minutes \
-later."""
+Recordings stay on the machine that runs this page, which deletes them within \
+{KEPT // 60} minutes."""
 
 MESSAGE = '<p role="alert" style="border-left: 4px solid #D55E00; padding: 4px 12px">{}</p>'
 
@@ -39,7 +40,7 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
     with gr.Blocks(
         title="Speech emotion recognition",
         analytics_enabled=False,
-        delete_cache=(60, KEPT),
+        delete_cache=(SWEPT, KEPT - SWEPT),
     ) as page:
         gr.Markdown(INTRODUCTION.format(emotions=", ".join(recognizer.names.values())))
         with gr.Row():
