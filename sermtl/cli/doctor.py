@@ -21,7 +21,7 @@ NEEDED += ("safetensors", "numpy", "typeguard")
 EXTRAS = {  # package -> what it is for, and its extra
     "openai-whisper": ("re-transcription (stage 2)", "pip install --no-deps openai-whisper"),
     "espeakng-loader": ("the demo corpus", "pip install espeakng-loader"),
-    "gradio": ("sermtl serve", "pip install gradio"),
+    "gradio": ("sermtl serve", "pip install 'gradio>=6,<7'"),
     "tensorboard": ("learning curves in a browser", "pip install tensorboard"),
     "wandb": ("Weights & Biases", "pip install wandb"),
 }

@@ -1,0 +1,1 @@
+"""The page that ``sermtl serve`` shows."""
