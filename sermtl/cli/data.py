@@ -12,7 +12,7 @@ from sermtl.errors import UserError
 def add_parser(commands: argparse._SubParsersAction) -> None:
     """Add ``data`` and its own commands."""
     data = commands.add_parser("data", help="look at prepared data")
-    parser = data.add_subparsers(dest="data_command", required=True).add_parser(
+    parser = data.add_subparsers(dest="data_command", required=True, metavar="COMMAND").add_parser(
         "summary",
         help="counts, durations, speakers and labels of each set, and leaks between sets",
         description="Each set's size, durations, speakers and labels; and what sets share that "
