@@ -18,6 +18,7 @@ setup(
     description="Speech emotion recognition by multi-task learning, with ESPnet",
     license="Apache-2.0",
     packages=find_packages(include=["sermtl", "sermtl.*"]),
+    package_data={"sermtl": ["py.typed"]},
     python_requires=">=3.10,<3.13",  # sentencepiece 0.2.0, espnet's pin, has no wheels for 3.13
     install_requires=[
         # Later releases of ESPnet move the modules we import.
