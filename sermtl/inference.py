@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 
 from sermtl.data import SAMPLE_RATE
+from sermtl.data.tasks import AUXILIARY
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
@@ -50,7 +51,7 @@ def row(utt_id: str, prediction: Any) -> dict[str, object]:
     """A `sermtl.Prediction` as a row of the table; what the model doesn't say is left out."""
     values: dict[str, object] = {"id": utt_id, "emotion": prediction.emotion}
     values |= {f"prob_{label}": f"{p:.6f}" for label, p in prediction.scores.items()}
-    for task in ("gender", "speaker"):
+    for task in AUXILIARY:
         if (answer := getattr(prediction, task)) is not None:
             values[task] = answer
             values[f"{task}_score"] = f"{getattr(prediction, f'{task}_score'):.6f}"

@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 
 from sermtl import markdown
+from sermtl.data.tasks import AUXILIARY
 from sermtl.scoring.tables import FIGURES, per_class, percent
 
 PICTURES = {"confusion": "Confusion matrix", "reliability": "Reliability diagram"}
-TASKS = {"gender": "gender", "speaker": "speaker", "asr": "words"}
+TASKS = {**{task: task for task in AUXILIARY}, "asr": "words"}
 USE = """\
 It is meant for research: as a baseline, for studying speech, and for describing recordings whose
 speakers agreed to that, in sum rather than one by one.

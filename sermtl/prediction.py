@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sermtl.data.tasks import AUXILIARY
+
 
 @dataclass(frozen=True)
 class Window:
@@ -92,15 +94,13 @@ class Answer:
         """In words; ``labels`` are the classes of each task."""
         emotions = self.probabilities["emotion"].tolist()
         scores = dict(zip(labels["emotion"], emotions, strict=True))
-        gender, gender_score = self._best("gender", labels)
-        speaker, speaker_score = self._best("speaker", labels)
+        best: dict[str, Any] = {}
+        for task in AUXILIARY:
+            best[task], best[f"{task}_score"] = self._best(task, labels)
         return Prediction(
             emotion=max(scores, key=scores.__getitem__),
             scores=scores,
-            gender=gender,
-            gender_score=gender_score,
-            speaker=speaker,
-            speaker_score=speaker_score,
+            **best,
             speaker_embedding=self.embedding,
             task_weights=None if self.task_weights is None else dict(self.task_weights),
             transcript=self.transcript,

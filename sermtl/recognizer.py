@@ -50,11 +50,6 @@ class EmotionRecognizer:
         self.model, self.tokenizer = model, tokenizer
         self.names = dict(names or {label: label for label in model.emotions})
         self.device = next(model.parameters()).device
-        self.labels = {
-            "emotion": model.emotions,
-            "gender": model.genders,
-            "speaker": model.speakers,
-        }
 
     @classmethod
     def from_pretrained(
@@ -147,7 +142,7 @@ class EmotionRecognizer:
 
     def recognize(self, clips: Sequence[np.ndarray]) -> list[Prediction]:
         """One batch of clips, each ``(N,)`` float32 at 16 kHz and taken as a whole."""
-        return [answer.prediction(self.labels) for answer in self._answers(clips)]
+        return [answer.prediction(self.model.classes) for answer in self._answers(clips)]
 
     def _read_ahead(
         self, audios: Iterator[Audio], pool: int, errors: str
@@ -187,9 +182,9 @@ class EmotionRecognizer:
 
     def _prediction(self, answers: Sequence[Answer]) -> Prediction:
         if len(answers) == 1:
-            return answers[0].prediction(self.labels)
-        windows = list(windows_of([answer.prediction(self.labels) for answer in answers]))
-        return joined(answers).prediction(self.labels, windows)
+            return answers[0].prediction(self.model.classes)
+        windows = list(windows_of([answer.prediction(self.model.classes) for answer in answers]))
+        return joined(answers).prediction(self.model.classes, windows)
 
     @torch.inference_mode()
     def _answers(self, clips: Sequence[np.ndarray]) -> list[Answer]:

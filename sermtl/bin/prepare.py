@@ -14,11 +14,12 @@ from pathlib import Path
 from sermtl.corpora import load_corpus
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.audio import DIGESTS, UNREADABLE, audio_files
-from sermtl.data.datadir import LABEL_FILES, label_columns, write_column, write_data_dir
+from sermtl.data.datadir import label_columns, write_column, write_data_dir
 from sermtl.data.dump import dump_audio, source_of
 from sermtl.data.labels import load_labels
 from sermtl.data.speed_perturbation import original_set, parse_factors, perturb
 from sermtl.data.splits import is_set_name, write_folds
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
@@ -129,7 +130,7 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
     write_column(dump / "utt2num_samples", {u: str(n) for u, n in dumped.samples.items()})
     write_column(dump / DIGESTS, dumped.digests)
     # Stage 2 rewrites the dump's text, so that file is not this stage's output to watch.
-    files = [data / file for file in ("wav.scp", *LABEL_FILES, "utt2dur", "spk2utt")]
+    files = [data / file for file in ("wav.scp", *LABEL_FILES.values(), "utt2dur", "spk2utt")]
     archives = [dump / name for name in dumped.digests]
     stage.finish([*files, *audio_files(dump), *archives, dump / "utt2num_samples"])
     print(_summary(name, columns, dumped.unreadable))
@@ -137,14 +138,14 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
 
 def _summary(name: str, columns: dict[str, dict[str, str]], unreadable: dict[str, str]) -> str:
     hours = sum(map(float, columns["utt2dur"].values())) / 3600
-    known = {
-        file: sum(value != UNKNOWN for value in columns[file].values()) for file in LABEL_FILES
-    }
+    known = [
+        f"{label} {sum(value != UNKNOWN for value in columns[file].values())}"
+        for label, file in LABEL_FILES.items()
+    ]
     speakers = len(Counter(columns["utt2spk"].values()).keys() - {UNKNOWN})
     text = (
         f"{name}: {len(columns['utt2dur'])} utterances, {hours:.2f} h, {speakers} speakers; "
-        f"labelled: emotion {known['utt2emo']}, gender {known['utt2gender']}, "
-        f"speaker {known['utt2spk']}, text {known['text']}"
+        f"labelled: {', '.join(known)}"
     )
     return text + (f"; {len(unreadable)} unreadable, left out" if unreadable else "")
 

@@ -25,7 +25,7 @@ from sermtl.scoring.options import (
     results_folder,
 )
 from sermtl.scoring.pictures import draw_experiment, draw_set
-from sermtl.scoring.predictions import REFERENCES
+from sermtl.scoring.predictions import LABEL_FILES
 from sermtl.scoring.provenance import provenance
 from sermtl.scoring.scores import set_scores
 from sermtl.scoring.submission import write_submission
@@ -107,7 +107,7 @@ def _inputs(
     files = [model / name for model in models.values() for name in MODEL_FILES]
     for part in parts:
         files += [part.folder / TABLE, part.folder / EMBEDDINGS]
-        files += [part.dump / name for name in (*REFERENCES.values(), CORPUS_TEXT, UNREADABLE)]
+        files += [part.dump / name for name in (*LABEL_FILES.values(), CORPUS_TEXT, UNREADABLE)]
         files += audio_files(part.dump)
         files += [args.dumpdir / name / "text" for name in part.run.train]
         files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from sermtl.data.tasks import CLOSED
 from sermtl.terminal import style, width
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ class Writer:
         widest = max(map(width, answer.scores))
         emotion = answer.emotion + " " * (widest - width(answer.emotion))
         cells += [style(emotion, "bold", self.stream), f"{answer.scores[answer.emotion]:4.0%}"]
-        if answer.gender is not None:
-            cells.append(f"{answer.gender:<6} {answer.gender_score:4.0%}")
+        for task in CLOSED:
+            if (label := getattr(answer, task)) is not None:
+                cells.append(f"{label:<6} {getattr(answer, f'{task}_score'):4.0%}")
         if answer.transcript:
             used = sum(map(width, cells)) + 2 * len(cells) - len(style("", "bold", self.stream))
             room = max(LEAST, self.total - used)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sermtl.data.tasks import CLOSED
 from sermtl.errors import UserError
 from sermtl.terminal import columns, style
 
@@ -16,7 +17,8 @@ DETAILS = """\
 Scores of experiments that stage 7 has scored, in %, with 95 % bootstrap intervals, and how far each
 is from the first, with the p of the paired bootstrap (two-sided, not corrected for how many
 comparisons there are). Paired tests need the test sets of stage 1, as they were."""
-SHOWN = ("macro_f1", "accuracy", "uar", "gender_accuracy", "wer", "speaker_eer")
+SHOWN = ("macro_f1", "accuracy", "uar", *(f"{task}_accuracy" for task in CLOSED))
+SHOWN += ("wer", "speaker_eer")
 CERTAIN = 0.05  # of p, which is then shown in bold
 
 

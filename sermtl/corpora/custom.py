@@ -16,11 +16,12 @@ from sermtl.corpora.manifest import Manifest, Row, read_manifest, read_table
 from sermtl.corpora.manifest_split import Item, stored_split
 from sermtl.data.labels import NOTHING, LabelInventory, PlainLoader
 from sermtl.data.splits import is_set_name
+from sermtl.data.tasks import CLASS_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError
 from sermtl.files import sha256
 
-TASKS = {"emotion": "emotion", "gender": "gender", "speaker": "speaker", "text": "transcript"}
+TASKS = {**{task: task for task in CLASS_FILES}, "text": "transcript"}
 
 
 def load(

@@ -179,7 +179,13 @@ def load(
         _speak(todo)
     utterances = [
         Utterance(
-            p.id, str(folder / f"{p.id}.wav"), p.split, p.emotion, p.gender, p.speaker, p.text
+            id=p.id,
+            audio=str(folder / f"{p.id}.wav"),
+            split=p.split,
+            emotion=p.emotion,
+            gender=p.gender,
+            speaker=p.speaker,
+            text=p.text,
         )
         for p in plans
     ]

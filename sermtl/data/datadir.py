@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN, Utterance
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
 # Never a file `utt2category`: ESPnet picks that up by its name and composes batches of one class.
-LABEL_FILES = ("utt2spk", "utt2emo", "utt2gender", "text")
-FILES = ("wav.scp", *LABEL_FILES, "utt2dur")
+FILES = ("wav.scp", *LABEL_FILES.values(), "utt2dur")
 
 
 @dataclass(frozen=True)
@@ -134,12 +134,11 @@ def write_data_dir(folder: Path, columns: Mapping[str, Mapping[str, str]]) -> No
 
 def label_columns(utterances: Iterable[Utterance]) -> dict[str, dict[str, str]]:
     """The label files' columns of utterances; what is unknown is ``<unk>``."""
-    columns: dict[str, dict[str, str]] = {name: {} for name in LABEL_FILES}
+    columns: dict[str, dict[str, str]] = {file: {} for file in LABEL_FILES.values()}
     for u in utterances:
-        values = (u.speaker, u.emotion, u.gender, u.text)
-        for name, value in zip(LABEL_FILES, values, strict=True):
-            value = " ".join(value.split()) if value else ""
-            columns[name][u.id] = value or UNKNOWN
+        for label, file in LABEL_FILES.items():
+            value = " ".join((getattr(u, label) or "").split())
+            columns[file][u.id] = value or UNKNOWN
     return columns
 
 

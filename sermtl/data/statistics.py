@@ -9,11 +9,12 @@ from typing import Any
 
 from sermtl.data.datadir import merge, read_column
 from sermtl.data.splits import Run
+from sermtl.data.tasks import AUXILIARY, CLASS_FILES, CLOSED
 from sermtl.data.text import normalize_text
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 
-TASK_FILES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "asr": "text"}
+TASK_FILES = {**CLASS_FILES, "asr": "text"}
 
 
 def merged(dumpdir: Path, sets: list[str]) -> dict[str, dict[str, str]]:
@@ -69,11 +70,10 @@ def label_statistics(
     return {
         "emotions": emotions,
         "names": names_of,
-        "genders": sorted(counts["gender"]),
-        "speakers": sorted(counts["speaker"]),
+        **{f"{task}s": sorted(counts[task]) for task in AUXILIARY},
         "counts": {
             "emotion": {label: counts["emotion"][label] for label in emotions},
-            "gender": dict(sorted(counts["gender"].items())),
+            **{task: dict(sorted(counts[task].items())) for task in CLOSED},
         },
         "tasks": {task: sum(counter.values()) for task, counter in counts.items()},
         "seconds": round(sum(map(float, train["utt2dur"].values())), 3),
@@ -87,13 +87,19 @@ def switch_off_trivial(labels: dict[str, Any]) -> list[str]:
         Notes for the user about every auxiliary task that is off.
     """
     notes = []
-    for task, inventory in (("gender", "genders"), ("speaker", "speakers"), ("asr", None)):
+    classes = inventories(labels)
+    for task in (*AUXILIARY, "asr"):
         if not labels["tasks"][task]:
             notes.append(f"{task}: no labels, the task is off")
-        elif inventory and len(labels[inventory]) < 2:
-            notes.append(f"{task}: only {labels[inventory][0]!r}, the task is off")
+        elif task in classes and len(classes[task]) < 2:
+            notes.append(f"{task}: only {classes[task][0]!r}, the task is off")
             labels["tasks"][task] = 0
     return notes
+
+
+def inventories(labels: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The classes of each task, from ``labels.json``; none of a task that is younger than it."""
+    return {task: labels.get(f"{task}s", []) for task in CLASS_FILES}
 
 
 def table(*parts: Mapping[str, Mapping[str, str]], emotions: list[str]) -> str:

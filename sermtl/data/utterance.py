@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 UNKNOWN = "<unk>"
 """The label written where nothing is known: never a guess, never a dropped utterance."""
@@ -15,6 +15,7 @@ class Utterance:
     id: str
     audio: str  # path of the audio (or video) file
     split: str  # the set it belongs to
+    _: KW_ONLY  # so that a further label can stand anywhere
     emotion: str | None = None  # a class of the recipe's inventory
     gender: str | None = None
     speaker: str | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from safetensors.torch import load_file
 
+from sermtl.data.statistics import inventories
 from sermtl.errors import UserError
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
@@ -39,10 +40,8 @@ def build_model(config: Mapping[str, Any], pretrained: bool = True) -> SERModel:
     ):
         return SERModel(
             frontend,
-            emotions=labels["emotions"],
+            inventories(labels),
             emotion_counts=[labels["counts"]["emotion"].get(e, 0) for e in labels["emotions"]],
-            genders=labels["genders"],
-            speakers=labels["speakers"],
             tokens=config["token_list"],
             **model_conf,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from typeguard import typechecked
 
 from sermtl.data.labels import NO_CLASS
+from sermtl.data.tasks import AUXILIARY, CLASS_FILES
 from sermtl.model.branches import ASRBranch, UtteranceBranch
 from sermtl.model.co_attention import CoAttention
 from sermtl.model.distributed import sum_over_ranks, world_size
@@ -22,7 +23,7 @@ from sermtl.model.precision import precision
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.model.swfc import SWFCLoss
 
-AUXILIARY_TASKS = ("gender", "speaker", "asr")
+AUXILIARY_TASKS = (*AUXILIARY, "asr")
 BLANK = 0
 
 
@@ -31,7 +32,7 @@ class Outputs:
     """What the network says about a batch; tasks that are off are missing or ``None``."""
 
     pooled: Tensor  # (B, 2D)
-    logits: dict[str, Tensor]  # emotion, gender, speaker: (B, classes); asr: (B, T, tokens)
+    logits: dict[str, Tensor]  # asr: (B, T, tokens); others: (B, classes)
     lengths: Tensor  # (B,) frames
     speaker_embedding: Tensor | None  # (B, H), the speaker branch's first layer
     task_weights: Tensor | None  # (B, M), the heads' mean of ω, in the order of `SERModel.tasks`
@@ -42,9 +43,9 @@ class SERModel(AbsESPnetModel):
 
     Args:
         frontend: the SSL encoder.
-        emotions: emotion classes, in the order of the outputs.
-        emotion_counts: training utterances of each class.
-        genders, speakers, tokens: inventories of the auxiliary tasks.
+        classes: of emotion and of the auxiliary tasks, in the order of the outputs.
+        emotion_counts: training utterances of each emotion.
+        tokens: of ASR.
         tasks: the active auxiliary tasks, of ``gender``, ``speaker`` and ``asr``.
         alpha: α of equation (1), each auxiliary task's share.
         beta: β of equation (1); 0 switches SWFC off.
@@ -72,10 +73,8 @@ class SERModel(AbsESPnetModel):
     def __init__(
         self,
         frontend: SSLFrontend,
-        emotions: Sequence[str],
+        classes: Mapping[str, Sequence[str]],
         emotion_counts: Sequence[int],
-        genders: Sequence[str] = (),
-        speakers: Sequence[str] = (),
         tokens: Sequence[str] = (),
         tasks: Sequence[str] = AUXILIARY_TASKS,
         alpha: float = 0.1,
@@ -102,8 +101,8 @@ class SERModel(AbsESPnetModel):
             raise ValueError(f"{len(tasks)} tasks of weight alpha={alpha} leave none for emotion")
         if class_weighting not in ("none", "balanced"):
             raise ValueError(f"class_weighting must be none or balanced, not {class_weighting!r}")
-        self.emotions, self.genders = list(emotions), list(genders)
-        self.speakers, self.tokens = list(speakers), list(tokens)
+        self.classes = {task: list(classes.get(task, ())) for task in CLASS_FILES}
+        self.emotions, self.tokens = self.classes["emotion"], list(tokens)
         self.tasks = [task for task in AUXILIARY_TASKS if task in tasks]
         self.loss_weights = {"emotion": 1 - alpha * len(self.tasks)}
         self.loss_weights |= dict.fromkeys(self.tasks, alpha)
@@ -120,11 +119,10 @@ class SERModel(AbsESPnetModel):
         self.pooling = AttentiveStatisticsPooling(width, attention_size)
         self.pooled_norm = nn.LayerNorm(2 * width)
         self.pooled_dropout = nn.Dropout(pooled_dropout)
-        classes = {"emotion": self.emotions, "gender": self.genders, "speaker": self.speakers}
         self.branches = nn.ModuleDict(
             {
                 task: UtteranceBranch(2 * width, hidden_size, len(labels), dropout)
-                for task, labels in classes.items()
+                for task, labels in self.classes.items()
                 if task == "emotion" or task in self.tasks
             }
         )
@@ -184,7 +182,7 @@ class SERModel(AbsESPnetModel):
         """Each classification or CTC task's loss per utterance and which utterances count.
 
         Args:
-            labels: ``emotion gender speaker (B,)`` with -1 where unknown, ``asr (B, U)``.
+            labels: each task's ``(B,)`` with -1 where unknown, ``asr (B, U)``.
             text_lengths: ``(B,)`` tokens; 0 where the transcript is unknown.
 
         Returns:
@@ -215,12 +213,10 @@ class SERModel(AbsESPnetModel):
         self,
         speech: Tensor,
         speech_lengths: Tensor,
-        emotion: Tensor,
-        gender: Tensor,
-        speaker: Tensor,
         text: Tensor,
         text_lengths: Tensor,
         utt_id: list[str] | None = None,
+        **labels: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """The loss of equation (1) over the global batch, as ESPnet wants it.
 
@@ -234,8 +230,8 @@ class SERModel(AbsESPnetModel):
             batch; ``weight (1,)``.
         """
         outputs = self.outputs(speech, speech_lengths)
-        labels = {"emotion": emotion, "gender": gender, "speaker": speaker, "asr": text}
-        losses = self.task_losses(outputs, labels, text_lengths)
+        emotion = labels["emotion"]
+        losses = self.task_losses(outputs, labels | {"asr": text}, text_lengths)
         sums = {task: loss.sum() for task, (loss, _) in losses.items()}
         counts = {task: counted.sum() for task, (_, counted) in losses.items()}
         if self.swfc is not None:

@@ -40,7 +40,7 @@ class Wav2Vec2Family(SpeechEncoder):
             model.set_attn_implementation("sdpa")
         self.spec_augment = spec_augment
         self.width = config.hidden_size
-        self.prefixes = (f"{config.model_type}.", "")
+        self.prefixes = (f"{model.base_model_prefix}.", "")
         self.min_samples = 1
         for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
             self.min_samples = (self.min_samples - 1) * stride + kernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sermtl.data.tasks import CLOSED
 from sermtl.scoring.comparison import compare
 from sermtl.scoring.tested import AnsweredSet
 
@@ -21,7 +22,8 @@ ABLATIONS = (
 )
 """Files of ``conf/ablation/``, in the order of the paper's tables."""
 SHOWN = ("n", "n_unlabelled", "models", "labels", "majority", "wer_n", "wer_reference", "wer_form")
-SHOWN += ("macro_f1", "micro_f1", "accuracy", "uar", "wer", "gender_accuracy", "speaker_eer")
+SHOWN += ("macro_f1", "micro_f1", "accuracy", "uar", "wer")
+SHOWN += (*(f"{task}_accuracy" for task in CLOSED), "speaker_eer")
 OPEN = ("macro_f1", "accuracy")
 
 

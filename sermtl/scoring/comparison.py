@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from sermtl.data.edit_distance import error_rate
+from sermtl.data.tasks import CLOSED
 from sermtl.errors import UserError
 from sermtl.scoring.intervals import Statistic, paired_test
 from sermtl.scoring.metrics import METRICS
 from sermtl.scoring.predictions import Predicted
 from sermtl.scoring.scores import (
+    closed_cells,
+    closed_classes,
     emotion_cells,
-    gender_cells,
-    gender_labels,
     on_cells,
     units_of,
     word_counts,
@@ -50,10 +51,11 @@ def compare(first: AnsweredSet, second: AnsweredSet) -> dict[str, dict[str, Any]
     names = ("macro_f1", "accuracy", "uar")
     metrics = {name: on_cells(METRICS[name], len(labels)) for name in names}
     add([emotion_cells(parts, labels) for parts in both], metrics)
-    if _answer(both, "gender"):
-        genders = sorted(set.union(*(gender_labels(parts) for parts in both)))
-        accuracy = {"gender_accuracy": on_cells(METRICS["accuracy"], len(genders))}
-        add([gender_cells(parts, genders) for parts in both], accuracy)
+    for task in CLOSED:
+        if _answer(both, task):
+            classes = sorted(set.union(*(closed_classes(parts, task) for parts in both)))
+            accuracy = {f"{task}_accuracy": on_cells(METRICS["accuracy"], len(classes))}
+            add([closed_cells(parts, task, classes) for parts in both], accuracy)
     if _answer(both, "transcript"):
         add([word_counts(parts) for parts in both], {"wer": error_rate})
     return result

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sermtl.data.datadir import read_column
 from sermtl.data.splits import Run
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN
-from sermtl.scoring.predictions import REFERENCES
 
 
 def titled_sets(run: Run) -> dict[str, list[str]]:
@@ -21,7 +21,7 @@ def titled_sets(run: Run) -> dict[str, list[str]]:
 def label_files(dumpdir: Path, runs: Sequence[Run]) -> list[Path]:
     """What `label_counts` reads."""
     sets = [name for run in runs for of in titled_sets(run).values() for name in of]
-    return [dumpdir / name / REFERENCES["emotion"] for name in dict.fromkeys(sets)]
+    return [dumpdir / name / LABEL_FILES["emotion"] for name in dict.fromkeys(sets)]
 
 
 def label_counts(dumpdir: Path, runs: Sequence[Run]) -> dict[str, dict[str, float]]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from sermtl.corpora.manifest import parse_gender
 from sermtl.data.datadir import read_column
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
-from sermtl.scoring.predictions import REFERENCES, Predicted
+from sermtl.scoring.predictions import Predicted
 from sermtl.transcription.normalizers import comparable
 
 KEYS = ("id", "path", "FileName")
@@ -85,7 +86,7 @@ def _first_empty(ids: list[str], answers: Mapping[str, list[str]]) -> str:
 
 
 def _read_folder(folder: Path) -> Table:
-    files = {kind: folder / file for kind, file in REFERENCES.items()}
+    files = {kind: folder / file for kind, file in LABEL_FILES.items()}
     return {
         kind: {u: "" if v == UNKNOWN else v for u, v in read_column(file).items()}
         for kind, file in files.items()

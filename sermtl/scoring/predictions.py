@@ -15,6 +15,7 @@ import numpy as np
 from sermtl.corpora.manifest import parse_gender
 from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.datadir import read_column
+from sermtl.data.tasks import CLOSED, LABEL_FILES
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.inference import DONE, EMBEDDINGS, TABLE
@@ -22,8 +23,7 @@ from sermtl.stage import made_from
 from sermtl.transcription.dumped_set import CORPUS_TEXT
 from sermtl.transcription.normalizers import comparable
 
-REFERENCES = {"emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk", "text": "text"}
-ANSWERS = ("emotion", "gender", "transcript")  # columns of the table
+ANSWERS = ("emotion", *CLOSED, "transcript")  # columns of the table
 
 
 @dataclass
@@ -37,8 +37,8 @@ class Predicted:
     ids: list[str]
     classes: list[str]  # the model's emotions
     probabilities: np.ndarray  # (N, C)
-    references: dict[str, list[str]]  # emotion, gender, speaker, text; `<unk>` where unknown
-    answers: dict[str, list[str]]  # emotion, gender, transcript; absent tasks left out
+    references: dict[str, list[str]]  # by label; `<unk>` where unknown
+    answers: dict[str, list[str]]  # by task, and transcripts; absent tasks left out
     task_weights: dict[str, np.ndarray]  # auxiliary task -> (N,)
     embeddings: np.ndarray | None  # (N, H) of the speaker branch
     text_sources: list[str]  # "whisper", "corpus" or "extra"
@@ -133,11 +133,11 @@ def _count_unreadable(dump: Path) -> int:
 
 def _read_references(dump: Path) -> dict[str, dict[str, str]]:
     """The set's label files, which must hold the same utterances: a lost line isn't `<unk>`."""
-    references = {label: read_column(dump / file) for label, file in REFERENCES.items()}
-    for label, file in REFERENCES.items():
+    references = {label: read_column(dump / file) for label, file in LABEL_FILES.items()}
+    for label, file in LABEL_FILES.items():
         if odd := references["emotion"].keys() ^ references[label].keys():
             raise UserError(
-                f"{dump / file} and {REFERENCES['emotion']} differ in {len(odd)} utterances, "
+                f"{dump / file} and {LABEL_FILES['emotion']} differ in {len(odd)} utterances, "
                 f"e.g. {min(odd)}: run stage 1 again"
             )
     return references
@@ -158,8 +158,8 @@ def read_extra_labels(path: Path) -> dict[str, dict[str, str]]:
     """
     records = _records(path)
     columns = next(records)
-    if unknown := [c for c in columns if c != "id" and c not in REFERENCES]:
-        raise UserError(f"{path}: column {unknown[0]!r} is none of id, {', '.join(REFERENCES)}")
+    if unknown := [c for c in columns if c != "id" and c not in LABEL_FILES]:
+        raise UserError(f"{path}: column {unknown[0]!r} is none of id, {', '.join(LABEL_FILES)}")
     labels: dict[str, dict[str, str]] = {column: {} for column in columns if column != "id"}
     for fields in records:
         row = dict(zip(columns, fields, strict=True))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sermtl.data.edit_distance import edit_counts, error_rate
+from sermtl.data.tasks import CLOSED
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.scoring import verification
@@ -62,7 +63,8 @@ def set_scores(
         result["n_unreadable"] = unreadable
     if not result["n"]:
         absent["emotion"] = "no utterance has a reference label"
-    for scores, reason in (_gender(parts), _words(parts), _speaker(parts)):
+    closed = [_closed(parts, task) for task in CLOSED]
+    for scores, reason in (*closed, _words(parts), _speaker(parts)):
         result |= scores
         absent |= reason
     if len(folds) > 1:
@@ -124,18 +126,18 @@ def emotion_cells(
     return chosen, one_hot_cells(indices, hypotheses[chosen], len(labels))
 
 
-def gender_labels(parts: Sequence[Predicted]) -> set[str]:
-    """The genders that occur, in references or answers."""
-    answers = {value for part in parts for value in part.answers["gender"]}
-    return answers | (set(reference(parts, "gender")) - {UNKNOWN})
+def closed_classes(parts: Sequence[Predicted], task: str) -> set[str]:
+    """The classes that occur, in references or answers."""
+    answers = {value for part in parts for value in part.answers[task]}
+    return answers | (set(reference(parts, task)) - {UNKNOWN})
 
 
-def gender_cells(
-    parts: Sequence[Predicted], labels: Sequence[str]
+def closed_cells(
+    parts: Sequence[Predicted], task: str, labels: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each answer's confusion matrix of genders, as `emotion_cells`."""
-    references = reference(parts, "gender")
-    answers = [value for part in parts for value in part.answers["gender"]]
+    """Each answer's confusion matrix of a task of `CLOSED`, as `emotion_cells`."""
+    references = reference(parts, task)
+    answers = [value for part in parts for value in part.answers[task]]
     chosen = np.array([value != UNKNOWN for value in references])
     number = {label: i for i, label in enumerate(labels)}
     told, found = (
@@ -215,16 +217,16 @@ def _rates(
     return interval(cells, units_of(parts, chosen), statistics)
 
 
-def _gender(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:
-    if any("gender" not in part.answers for part in parts):
-        return {}, {"gender": "the model does not tell genders"}
-    labels = sorted(gender_labels(parts))
-    chosen, cells = gender_cells(parts, labels)
+def _closed(parts: Sequence[Predicted], task: str) -> tuple[dict[str, Any], dict[str, str]]:
+    if any(task not in part.answers for part in parts):
+        return {}, {task: f"the model does not tell {task}s"}
+    labels = sorted(closed_classes(parts, task))
+    chosen, cells = closed_cells(parts, task, labels)
     if not chosen.any():
-        return {}, {"gender": "no utterance has a reference label"}
-    metrics = {f"gender_{name}": METRICS[name] for name in ("accuracy", "uar")}
+        return {}, {task: "no utterance has a reference label"}
+    metrics = {f"{task}_{name}": METRICS[name] for name in ("accuracy", "uar")}
     scores = _rates(parts, chosen, cells, len(labels), metrics)
-    return {**scores, "gender_n": _number(parts, chosen)}, {}
+    return {**scores, f"{task}_n": _number(parts, chosen)}, {}
 
 
 def _words(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]]:

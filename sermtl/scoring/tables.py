@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sermtl import markdown
+from sermtl.data.tasks import CLOSED
 
 FIGURES = {
     "macro_f1": "macro-F1",
@@ -13,8 +14,11 @@ FIGURES = {
     "accuracy": "accuracy",
     "uar": "UAR",
     "ece": "ECE",
-    "gender_accuracy": "gender accuracy",
-    "gender_uar": "gender UAR",
+    **{
+        f"{task}_{key}": f"{task} {title}"
+        for task in CLOSED
+        for key, title in (("accuracy", "accuracy"), ("uar", "UAR"))
+    },
     "wer": "WER",
     "wer_unseen": "WER, unseen sentences",
     "cer": "CER",
@@ -22,7 +26,7 @@ FIGURES = {
 }
 TASKS = {
     "emotion": "emotion",
-    "gender": "gender",
+    **{task: task for task in CLOSED},
     "wer": "WER",
     "wer_unseen": "WER on unseen sentences",
     "speaker_eer": "speaker EER",
@@ -192,8 +196,7 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
     if "wer_unseen" in scores:
         n = scores["wer_unseen_n"]
         notes.append(f"{n} utterances have sentences that training never saw")
-    if "gender_n" in scores:
-        notes.append(f"gender on {scores['gender_n']} utterances")
+    notes += [f"{t} on {scores[f'{t}_n']} utterances" for t in CLOSED if f"{t}_n" in scores]
     if "speaker_eer" in scores:
         trials = scores["speaker_eer"]["trials"]
         notes.append(

@@ -16,6 +16,7 @@ from typing import Any
 from sermtl import jobs
 from sermtl.data.audio import DIGESTS
 from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encoder_files, stage_of
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
@@ -25,10 +26,7 @@ from sermtl.training.log import Follower, tail, verdict
 
 DATA_FILES = {  # file of a data dir: name and type of ESPnet's dataset
     "wav.scp": "speech,kaldi_ark",
-    "utt2emo": "emotion,text",
-    "utt2gender": "gender,text",
-    "utt2spk": "speaker,text",
-    "text": "text,text",
+    **{file: f"{label},text" for label, file in LABEL_FILES.items()},
 }
 MEETING = ".dist_init_"  # begin of the file through which several nodes' processes meet
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from espnet2.train.reporter import SubReporter
 
+from sermtl.data.tasks import CLOSED
 from sermtl.model.distributed import world_size
 from sermtl.training.log import PREFIX
 
-SHOWN = ("macro_f1", "uar", "acc_gender", "token_error_rate")
+SHOWN = ("macro_f1", "uar", *(f"acc_{task}" for task in CLOSED), "token_error_rate")
 
 
 def clock(seconds: float) -> str:

@@ -24,6 +24,8 @@ from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
 from sermtl.data.datadir import read_column
 from sermtl.data.dataset import Utterances
 from sermtl.data.preprocessor import SERPreprocessor, collate, finish
+from sermtl.data.statistics import inventories
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import UserError
 from sermtl.jobs import device
@@ -38,7 +40,7 @@ from sermtl.training.trainer import SERTrainer
 
 scheduler_classes["warmupcosine"] = WarmupCosine  # beside ESPnet's own
 
-DATA_NAMES = ("speech", "emotion", "gender", "speaker", "text")
+DATA_NAMES = ("speech", *LABEL_FILES)
 
 
 class Batches:
@@ -188,7 +190,7 @@ class SERTask(AbsTask):
             with options_of("augment_conf", Augmentation, args.augment_conf):
                 augmentation = Augmentation(**args.augment_conf)
         return SERPreprocessor(
-            {task: labels[f"{task}s"] for task in ("emotion", "gender", "speaker")},
+            inventories(labels),
             Tokenizer.load(args.token_dir) if args.token_dir else None,
             augmentation,
             args.seed,

@@ -12,6 +12,7 @@ from espnet2.torch_utils.device_funcs import to_device
 from torch import Tensor, distributed
 
 from sermtl.data.labels import NO_CLASS
+from sermtl.data.tasks import CLASS_FILES
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
 from sermtl.scoring.metrics import confusion_matrix, emotion_scores
@@ -36,7 +37,7 @@ def collect(
     for ids, batch in batches:
         batch = to_device(batch, device)
         outputs = model.outputs(batch["speech"], batch["speech_lengths"])
-        labels = {task: batch[task] for task in ("emotion", "gender", "speaker")}
+        labels = {task: batch[task] for task in CLASS_FILES}
         labels["asr"] = batch["text"]
         losses = model.task_losses(outputs, labels, batch["text_lengths"])
         answers = {
@@ -84,7 +85,7 @@ def metrics(model: SERModel, rows: dict[str, Row]) -> dict[str, float]:
         if values:
             result[f"loss_{task}"] = float(np.mean(values))
             result["loss"] += weight * result[f"loss_{task}"]
-    for task in ("emotion", "gender", "speaker"):
+    for task in CLASS_FILES:
         pairs = np.array([row.answers[task] for row in ordered if task in row.answers])
         if not len(pairs):
             continue

@@ -39,6 +39,7 @@ from sermtl.data.archive import append
 from sermtl.data.audio import FULL_SCALE
 from sermtl.data.datadir import write_column
 from sermtl.data.preprocessor import PAD_TOKEN
+from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
 from sermtl.errors import run_main
 from sermtl.jobs import device as device_of
@@ -51,8 +52,7 @@ PEAKS = {"A100": 312e12, "H100": 989e12}  # bfloat16 FLOP/s by their data sheets
 SHARE = 0.4  # of the peak, reached in training: at best
 AIM = 5.0  # times what the GPU takes
 LABELS = {"emotions": list("AHSUFDCN"), "genders": ["female", "male"], "speakers": ["s0", "s1"]}
-FILES = {"speech": "wav.scp", "emotion": "utt2emo", "gender": "utt2gender", "speaker": "utt2spk"}
-FILES |= {"text": "text"}
+FILES = {"speech": "wav.scp", **LABEL_FILES}
 TEXT = "so what i mean is that people don't really say it"
 
 

@@ -31,7 +31,7 @@ def folder(tmp_path):
         archive.touch()
         columns = {file: {} for file in FILES}
         for utt_id, emotion, gender, speaker, text, samples in rows:
-            values = (f"{archive}:9", speaker, emotion, gender, text, f"{samples / 16000:.3f}")
+            values = (f"{archive}:9", emotion, gender, speaker, text, f"{samples / 16000:.3f}")
             for file, value in zip(FILES, values, strict=True):
                 columns[file][utt_id] = value
         for top in ("data", "dump"):

@@ -119,7 +119,9 @@ def test_values_that_would_break_a_line_are_refused(tmp_path, value):
 
 
 def test_unknown_labels_are_written_as_such():
-    known = Utterance("u1", "a.wav", "train", "N", "female", "s1", "two\nwords ")
+    known = Utterance(
+        "u1", "a.wav", "train", emotion="N", gender="female", speaker="s1", text="two\nwords "
+    )
     unknown = Utterance("u2", "b.wav", "train")
     result = label_columns([known, unknown])
     assert result["text"] == {"u1": "two words", "u2": UNKNOWN}

@@ -22,7 +22,9 @@ def test_what_is_no_factor(text):
 
 
 def test_copies_have_ids_sets_and_speakers_of_their_own():
-    known = Utterance("s-1", "a.wav", "train", "N", "male", "s", "words")
+    known = Utterance(
+        "s-1", "a.wav", "train", emotion="N", gender="male", speaker="s", text="words"
+    )
     unknown = Utterance("u-1", "b.wav", "train")
     one, other = perturb([known, unknown], ["0.9"])
     assert (one.id, one.split, one.speaker, one.speed) == (

@@ -144,10 +144,11 @@ def test_freezing(config):
     assert trained(init=False, normalize=True) == without_cnn  # a checkpoint follows
 
     upper = trained(freeze_layers=1)
+    layer = ("encoder.model.encoder.layers.1.", "encoder.model.layers.1.")
     assert upper and all(
-        ".layers.1." in n or n.endswith(("norm.weight", "norm.bias")) for n in upper
+        n.startswith(layer) or n.endswith(("norm.weight", "norm.bias")) for n in upper
     )
-    assert {n for n in everything if ".layers.1." in n} <= upper
+    assert {n for n in everything if n.startswith(layer)} <= upper
 
 
 @pytest.mark.parametrize("config", ALL)
@@ -302,7 +303,7 @@ def test_batch_norm_in_front_of_the_positions():
 @pytest.mark.parametrize(
     ("config", "options", "message"),
     [
-        ({"model_type": "unispeech"}, {}, "supported are wavlm, hubert, wav2vec2, whisper"),
+        ({"model_type": "unispeech"}, {}, "supported are wavlm, "),
         ({"hidden_size": 32}, {}, "model_type is None"),
         ({"model_type": "wavlm", "hiden_size": 32}, {}, "wavlm has no setting hiden_size"),
         ({"model_type": "wavlm", "num_attention_heads": 5}, {}, "must be divisible"),

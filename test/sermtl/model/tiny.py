@@ -30,6 +30,7 @@ EMOTIONS = ["A", "H", "N"]
 COUNTS = [3, 5, 9]
 GENDERS = ["female", "male"]
 SPEAKERS = ["s1", "s2", "s3", "s4"]
+CLASSES = {"emotion": EMOTIONS, "gender": GENDERS, "speaker": SPEAKERS}
 TOKENS = ["<blank>", "<unk>", "a", "b", "c"]
 TASK_SUBSETS = [
     list(tasks)
@@ -41,7 +42,7 @@ TASK_SUBSETS = [
 def ser_model(**options: Any) -> SERModel:
     """A SERModel with a two-layer encoder, without dropout unless asked for."""
     options = {"hidden_size": 8, "num_heads": 2, "dropout": 0.0, **options}
-    return SERModel(SSLFrontend(WAVLM), EMOTIONS, COUNTS, GENDERS, SPEAKERS, TOKENS, **options)
+    return SERModel(SSLFrontend(WAVLM), CLASSES, COUNTS, TOKENS, **options)
 
 
 def batch(size: int = 4, seed: int = 0) -> dict[str, torch.Tensor]:
