@@ -47,14 +47,14 @@ def test_names_are_there():
     used = {name for span in spans if span for name in span[0].split(".")}
     used = {name for name in used if re.search(r"_|[A-Z]", name)}
     for kind, block in BLOCKS:
-        if kind == "python":
+        if kind == "py":
             used |= set(re.findall(r"\b(\w+)\(", block))
     assert len(used) > 30
     assert used - known - OTHERS - EXAMPLES == set()
 
 
 def test_python_excerpts_are_python():
-    excerpts = [block for kind, block in BLOCKS if kind == "python"]
+    excerpts = [block for kind, block in BLOCKS if kind == "py"]
     assert excerpts
     for excerpt in excerpts:
         compile(excerpt, "docs/extending.md", "exec")

@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator, Mapping
 from html import escape
 
+from sermtl.canvas import COLOURS
 from sermtl.prediction import Prediction
-from sermtl.scoring.plots import COLOURS
 
 STEPS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600]  # seconds between ticks
 TICKS = 8  # at most
