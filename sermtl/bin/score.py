@@ -64,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         _inputs(parts, models, args),
     )
     if not work.is_done() or args.force == "true":
-        work.finish(_score(target, parts, models, args, arguments))
-    remember(args)
+        work.finish([*_score(target, parts, models, args, arguments), remember(args)])
     print(summary(json.loads((target / "results.json").read_text(encoding="utf-8"))))
     print(f"written: {target}/RESULTS.md, results.json beside it, and plots")
 

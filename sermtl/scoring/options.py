@@ -84,12 +84,14 @@ def results_folder(args: argparse.Namespace, expdir: Path) -> Path:
     return expdir
 
 
-def remember(args: argparse.Namespace) -> None:
-    """Leave the options beside the results, for `scored_answers`."""
+def remember(args: argparse.Namespace) -> Path:
+    """Leave the options beside the results, for `scored_answers`; returns the file."""
     values = {key: getattr(args, key) for key in (*PATHS, *OTHERS)}
     values |= {key: str(Path(values[key]).resolve()) for key in PATHS if values[key]}
-    with atomic_write(results_folder(args, args.expdir) / SCORED_WITH) as stream:
+    path = results_folder(args, args.expdir) / SCORED_WITH
+    with atomic_write(path) as stream:
         json.dump(values, stream, indent=1, ensure_ascii=False)
+    return path
 
 
 def scored_answers(expdir: Path) -> dict[str, AnsweredSet]:

@@ -79,7 +79,7 @@ class Experiment:
             UserError: if configuration or data differ from those the experiment began with; with
                 ``force`` the old folder is set aside instead and a new one begun.
         """
-        needed = {self.statsdir / "labels.json": 4}
+        needed = {self.statsdir / "labels.json": 4, self.tokensdir: 3}
         needed |= {dump / DIGESTS: 1 for dumps in self.dumps.values() for dump in dumps}
         for file, stage in needed.items():
             if not file.exists():

@@ -27,7 +27,7 @@ def tasks(prediction: Prediction) -> dict[str, float] | None:
     """Share of each auxiliary task in the decision."""
     if prediction.task_weights is None:
         return None
-    return {TASKS[task]: share for task, share in prediction.task_weights.items()}
+    return {TASKS.get(task, task): share for task, share in prediction.task_weights.items()}
 
 
 def reason(error: UserError, path: Path) -> str:

@@ -21,6 +21,7 @@ def command(root: Path, tmp_path: Path) -> list[str]:
     for seed, (name, tag) in enumerate(SYSTEMS.items()):
         experiment = Experiment(tmp_path, tag)
         experiment.add_set("train")
+        experiment.add_set("valid")
         experiment.add_set("test")
         experiment.add_predictions(experiment.exp, "test", seed=seed)
         mixing = "last" if name == "last_layer" else "learnable"

@@ -90,6 +90,12 @@ def test_without_statistics_it_says_which_stage(data, tmp_path):
         experiment(data, tmp_path / "exp").prepare()
 
 
+def test_without_tokens_it_says_which_stage(data, tmp_path):
+    """An ASR branch without tokens would fail in the loss."""
+    with pytest.raises(UserError, match="other is missing: run stage 3"):
+        Experiment(tmp_path / "exp", CONF, data, data / "other", {}).prepare()
+
+
 def test_stopping_the_stage_stops_its_job(data, tmp_path, root):
     """The launcher alone would leave the job behind, and the next run would be a second one."""
     folder = tmp_path / "exp"
