@@ -144,7 +144,7 @@ def test_a_node_goes_down(cluster: Cluster):
     cluster.until(lambda: "idle" in cluster.ask("sinfo", "-h", "-n", "n2", "-o", "%T"))
     (number,) = cluster.queue("again", "%A")
     # slurmd refuses a credential from the second in which it revoked the job's first one.
-    cluster.ask("scontrol", "update", f"JobId={number}", "StartTime=now+3")
+    cluster.ask("scontrol", "update", f"JobId={number}", "StartTime=now+10")
     _, said = jobs["again"].communicate(timeout=60)
     assert jobs["again"].returncode == 0, said
     assert "again" in cluster.output("again.log")
