@@ -134,10 +134,13 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
         revision: branch, tag or commit on the hub.
 
     Raises:
-        UserError: if it can't be had, or an archive's members lead out of their folder.
+        UserError: if it can't be had, is an experiment with a model for each fold, or an archive's
+            members lead out of their folder.
     """
     path = Path(source)
     if path.is_dir():
+        if folds := sorted(file.parent.name for file in path.glob("fold*/config.yaml")):
+            raise UserError(f"{path} has a model for each fold: name one, e.g. {path / folds[0]}")
         yield path
     elif path.is_file():
         if not zipfile.is_zipfile(path):

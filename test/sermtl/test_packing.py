@@ -73,6 +73,14 @@ def test_what_is_no_model_is_named(tmp_path):
             EmotionRecognizer.from_pretrained(source)
 
 
+def test_an_experiment_with_folds_has_several_models(tmp_path):
+    for k in (2, 1):
+        (tmp_path / f"fold{k}").mkdir()
+        (tmp_path / f"fold{k}" / "config.yaml").touch()
+    with pytest.raises(UserError, match="a model for each fold: name one, e.g. .*fold1"):
+        EmotionRecognizer.from_pretrained(tmp_path)
+
+
 def test_the_card(trained, tmp_path):
     (trained / "results.json").write_text(json.dumps(RESULTS))
     (trained / "confusion_test.png").write_bytes(b"a picture")
