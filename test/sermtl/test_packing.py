@@ -77,7 +77,7 @@ def test_an_experiment_with_folds_has_several_models(tmp_path):
     for k in (2, 1):
         (tmp_path / f"fold{k}").mkdir()
         (tmp_path / f"fold{k}" / "config.yaml").touch()
-    with pytest.raises(UserError, match="a model for each fold: name one, e.g. .*fold1"):
+    with pytest.raises(UserError, match=r"a model for each fold: name one, e\.g\. .*fold1"):
         EmotionRecognizer.from_pretrained(tmp_path)
 
 
