@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sermtl.cli.answers import FORMATS, Writer
 from sermtl.cli.options import add_model_options, load, seconds
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.terminal import style
-
-if TYPE_CHECKING:
-    from sermtl.prediction import Prediction
 
 DETAILS = """\
 PATH is a recording, a folder (all recordings below it), a pattern such as 'talks/*.mp3', or -
@@ -62,8 +57,8 @@ def run(args: argparse.Namespace) -> None:
 
     from sermtl.cli.recordings import recordings
 
-    paths = list(recordings(args.paths, sys.stdin))
     kind = args.format or _format(args.output)
+    paths = list(recordings(args.paths, sys.stdin))
     recognizer = load(args)
     found = recognizer.stream(paths, args.batch_seconds, args.window, errors="return")
     bad: list[UserError] = []
@@ -72,7 +67,8 @@ def run(args: argparse.Namespace) -> None:
         writer = Writer(target, kind, paths, args.timeline)
         # A bar on the terminal that the answers appear on would be torn by them.
         quiet = True if target is sys.stdout and sys.stdout.isatty() else None
-        for path, answer in tqdm(_pairs(paths, found), total=len(paths), unit="", disable=quiet):
+        pairs = zip(paths, found, strict=True)
+        for path, answer in tqdm(pairs, total=len(paths), unit="", disable=quiet):
             if isinstance(answer, UserError):
                 bad.append(answer)
             else:
@@ -83,17 +79,13 @@ def run(args: argparse.Namespace) -> None:
         raise _Failed(bad, len(paths))
 
 
-def _pairs(
-    paths: list[str], found: Iterator[Prediction | UserError]
-) -> Iterator[tuple[str, Prediction | UserError]]:
-    return zip(paths, found, strict=True)
-
-
 def _format(output: Path | None) -> str:
     if output is None:
         return "table" if sys.stdout.isatty() else "csv"
     ending = output.suffix.removeprefix(".").lower()
-    return ending if ending in FORMATS else "csv"
+    if ending not in FORMATS:
+        raise UserError(f"--output {output}: say by --format whether {', '.join(FORMATS)}")
+    return ending
 
 
 class _Failed(UserError):

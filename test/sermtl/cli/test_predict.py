@@ -78,6 +78,12 @@ def test_bad_files_are_told_at_the_end_and_good_ones_written(trained, clips, tmp
     assert ids == [str(clip) for clip in clips[:2]]
 
 
+def test_an_ending_that_tells_no_format_is_refused(trained, clips, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        cli(["predict", str(trained), str(clips[0]), "--output", str(tmp_path / "answers.json")])
+    assert "answers.json: say by --format whether csv, jsonl, table" in capsys.readouterr().err
+
+
 def test_where_nothing_can_be_read_no_file_is_left(trained, tmp_path):
     output = tmp_path / "out.csv"
     with pytest.raises(SystemExit):
