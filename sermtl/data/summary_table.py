@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sermtl.data.leaks import Leak
 from sermtl.data.summary import SetSummary, Summary, labels
+from sermtl.terminal import columns
 
 SHOWN = 3  # entries of a list; JSON has all
 TITLE = 22  # letters of the first column, so that all tables begin alike
@@ -43,31 +44,26 @@ def _seconds(one: SetSummary) -> list[str]:
 
 
 def _speakers(rows: Sequence[SetSummary], names: list[str]) -> str:
-    columns = labels([GENDERS, *(one.speakers for one in rows)])
+    genders = labels([GENDERS, *(one.speakers for one in rows)])
     cells = [
-        [one.speakers.total(), *(one.speakers[label] for label in columns), one.without_speaker]
+        [one.speakers.total(), *(one.speakers[label] for label in genders), one.without_speaker]
         for one in rows
     ]
-    header = ["all", *columns, "utterances without"]
+    header = ["all", *genders, "utterances without"]
     return _grid("Speakers", header, names, [list(map(str, row)) for row in cells])
 
 
 def _counts(
     title: str, names: list[str], counts: Sequence[Counter[str]], always: dict[str, int]
 ) -> str:
-    columns = labels([always, *counts])
-    return _grid(title, columns, names, [[str(c[label]) for label in columns] for c in counts])
+    header = labels([always, *counts])
+    return _grid(title, header, names, [[str(c[label]) for label in header] for c in counts])
 
 
 def _grid(title: str, header: list[str], names: list[str], cells: list[list[str]]) -> str:
     """Text in columns, all but the first flush right."""
-    lines = [[title, *header], *([name, *row] for name, row in zip(names, cells, strict=True))]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    widths[0] = max(widths[0], TITLE)
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-        for line in lines
-    )
+    lines = [[name, *row] for name, row in zip(names, cells, strict=True)]
+    return columns([[title.ljust(TITLE), *header], *lines], right=range(1, len(header) + 1))
 
 
 def _leaks(leaks: Sequence[Leak]) -> str:
