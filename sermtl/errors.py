@@ -12,6 +12,11 @@ class UserError(Exception):
     """Wrong input or options. The message names the file, line or utterance and what to do."""
 
 
+def first_line(error: Exception) -> str:
+    """What another library's error says first: the rest is traces and advice of its own."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def run_main(main: Callable[[], object]) -> None:
     """Run a command's ``main``; a `UserError` becomes one line on stderr and exit status 1.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 from sermtl.files import atomic_write
 
 CONFIG = "config.json"
@@ -117,7 +117,7 @@ def push(folder: Path, repository: str) -> str:
             repo_id=repository, folder_path=folder, commit_message=f"Upload {folder.name}"
         )
     except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        reason = first_line(error).rstrip(".:")
         raise UserError(
             f"{repository}: not pushed to the Hugging Face hub ({reason}); `hf auth login` first, "
             "with a token that may write"
@@ -164,7 +164,7 @@ def _from_hub(name: str, revision: str | None) -> Path:
     except HFValidationError as error:
         raise UserError(f"there is no folder or archive {name}") from error
     except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        reason = first_line(error).rstrip(".:")
         raise UserError(
             f"there is no folder or archive {name}, and the Hugging Face hub gave none ({reason})"
         ) from error

@@ -14,7 +14,7 @@ from sermtl.data import SAMPLE_RATE
 from sermtl.data.audio import padded, read_audio, to_mono_16k
 from sermtl.data.tokens import Tokenizer
 from sermtl.data.windows import cut
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 from sermtl.inference import batches
 from sermtl.model.build import load_trained
 from sermtl.model.ctc import greedy_tokens
@@ -84,7 +84,7 @@ class EmotionRecognizer:
         try:
             return cls(model.to(device), tokenizer, config["labels"].get("names"))
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = first_line(error)
             raise UserError(f"the device {device!r} can't be used: {reason}") from error
 
     def __call__(self, audio: Audio, window: float = WINDOW) -> Prediction:

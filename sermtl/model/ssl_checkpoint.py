@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -55,7 +55,7 @@ def _find_on_hub(model: str, names: Sequence[str]) -> Path | None:
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     def unavailable(error: Exception) -> UserError:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         return UserError(
             f"SSL model {model}: no folder of this name here, and {' or '.join(names)} can't be "
             f"had from the Hugging Face hub or its local cache ({reason}). Check the name; without "
@@ -171,7 +171,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise UserError(f"{path}: can't read these weights ({reason}); is it complete?") from error
 
 

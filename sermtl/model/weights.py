@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Any:
@@ -22,7 +22,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Any:
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: has training (stage 5) finished?") from error
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = first_line(error)[:200]
         raise UserError(
             f"{path}: damaged, or no weights ({reason}). Take other weights of the experiment, or "
             "train it anew (stage 5, --force true)"

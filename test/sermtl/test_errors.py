@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sermtl.errors import UserError, run_main
+from sermtl.errors import UserError, first_line, run_main
 
 
 def run(body, root):
@@ -17,6 +17,13 @@ def run(body, root):
         "run_main(main)\n"
     )
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [(OSError("\nno route\nTraceback"), "no route"), (OSError(), "OSError")]
+)
+def test_of_other_libraries_errors_the_first_line_is_told(error, line):
+    assert first_line(error) == line
 
 
 def test_a_users_error_is_one_line(root):
