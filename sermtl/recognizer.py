@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 import torch
 
-from sermtl.data import SAMPLE_RATE
+from sermtl.data import SAMPLE_RATE, WINDOW
 from sermtl.data.audio import padded, read_audio, to_mono_16k
 from sermtl.data.tokens import Tokenizer
 from sermtl.data.windows import cut
@@ -28,7 +28,6 @@ Audio = str | Path | bytes | BinaryIO | tuple[np.ndarray, int]
 """A path, a file's content, a file object, or samples ``(N,)`` or ``(N, channels)`` and their rate
 in Hz."""
 
-WINDOW = 30.0  # seconds
 READ_AHEAD = 3600 * SAMPLE_RATE  # samples, about 230 MB
 
 

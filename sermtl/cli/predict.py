@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sermtl.cli.answers import FORMATS, Writer
 from sermtl.cli.options import add_model_options, load, seconds
+from sermtl.data import WINDOW
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.terminal import style
@@ -33,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--window",
         type=seconds,
-        default=30.0,
+        default=WINDOW,
         metavar="SECONDS",
         help="longer recordings are cut where it is quiet, and the answers averaged "
         "(default: %(default)g)",

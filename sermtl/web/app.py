@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from sermtl.data import WINDOW
 from sermtl.errors import UserError
 from sermtl.web import shown
 from sermtl.web.timeline import timeline
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 KEPT = 600  # seconds that a recording is kept at most, for trying another window
 SWEPT = 60  # seconds between looks for those to delete
-WIDEST = 30  # seconds of a window
 
 INTRODUCTION = """\
 # Speech emotion recognition
@@ -55,8 +55,8 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
                     other = gr.File(label="Video, W64, NIST SPHERE ...", height=120)
                 window = gr.Slider(
                     1,
-                    WIDEST,
-                    WIDEST,
+                    WINDOW,
+                    WINDOW,
                     step=1,
                     label="Window (seconds)",
                     info="Longer recordings are cut where it is quiet; short windows give a finer "

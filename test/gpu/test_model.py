@@ -8,26 +8,15 @@ import test_gated_attention as formula
 import tiny
 import torch
 import transformers
+from test_wavlm import SIZES
 
 from sermtl.model.ragged import Ragged
 from sermtl.model.speech_encoder import attention_kernels
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.recognizer import EmotionRecognizer
 
-LARGE = {  # WavLM-large, of fewer layers
-    "model_type": "wavlm",
-    "hidden_size": 1024,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-    "feat_extract_norm": "layer",
-    "do_stable_layer_norm": True,
-    "hidden_dropout": 0.0,
-    "attention_dropout": 0.0,
-    "activation_dropout": 0.0,
-    "feat_proj_dropout": 0.0,
-    "layerdrop": 0.0,
-}
+# WavLM-large, of fewer layers
+LARGE = {"model_type": "wavlm", **SIZES["large"], **tiny.NO_DROPOUT, "num_hidden_layers": 4}
 SECONDS = [5.0, 2.1, 3.7]
 TYPES = [torch.float32, torch.bfloat16]
 

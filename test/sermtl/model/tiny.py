@@ -10,6 +10,12 @@ import torch
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 
+NO_DROPOUT = {
+    "hidden_dropout": 0.0,
+    "attention_dropout": 0.0,
+    "activation_dropout": 0.0,
+    "feat_proj_dropout": 0.0,
+}
 WAVLM = {
     "model_type": "wavlm",
     "hidden_size": 16,
@@ -21,10 +27,7 @@ WAVLM = {
     "num_conv_pos_embedding_groups": 2,
     "feat_extract_norm": "layer",
     "do_stable_layer_norm": True,
-    "hidden_dropout": 0.0,
-    "attention_dropout": 0.0,
-    "activation_dropout": 0.0,
-    "feat_proj_dropout": 0.0,
+    **NO_DROPOUT,
 }
 EMOTIONS = ["A", "H", "N"]
 COUNTS = [3, 5, 9]
