@@ -10,37 +10,19 @@ import numpy as np
 import pytest
 import soundfile
 from playwright.sync_api import sync_playwright
-from tiny_corpus import arguments, write
 from visit import Server, Visitor, browser
 
 from sermtl import EmotionRecognizer
 from sermtl.prediction import Prediction
-from sermtl.training.task import SERTask
 from sermtl.web import shown
 from sermtl.web.timeline import segments
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    data, output = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("exp")
-    write(data)
-    SERTask.main(cmd=arguments(data, output, max_epoch=1))
-    (output / "tokens").mkdir()
-    for file in (data / "tokens").iterdir():
-        (output / "tokens" / file.name).write_bytes(file.read_bytes())
-    return data, output
-
-
-@pytest.fixture(scope="module")
-def recognizer(trained):
-    return EmotionRecognizer.from_pretrained(trained[1])
-
-
-@pytest.fixture(scope="module")
-def files(trained, tmp_path_factory):
+def files(training_data, tmp_path_factory):
     """Recordings, and files that are none."""
     folder = tmp_path_factory.mktemp("files")
-    clips = [s for _, s in kaldiio.load_scp(str(trained[0] / "train" / "wav.scp")).values()]
+    clips = [s for _, s in kaldiio.load_scp(str(training_data / "train" / "wav.scp")).values()]
     for k, clip in enumerate(clips):
         soundfile.write(folder / f"{k}.wav", clip, 16_000)
     soundfile.write(folder / "long.wav", np.concatenate(clips * 2), 16_000)
@@ -53,7 +35,7 @@ def files(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(trained, tmp_path_factory):
-    running = Server(trained[1], tmp_path_factory.mktemp("tmp"))
+    running = Server(trained, tmp_path_factory.mktemp("tmp"))
     yield running
     running.stop()
 
@@ -173,7 +155,7 @@ def test_visitors_at_once_get_their_own_answers(visit, recognizer, files):
 
 
 def test_ctrl_c_ends_it_and_leaves_no_recordings(trained, chromium, files, tmp_path):
-    server = Server(trained[1], tmp_path)
+    server = Server(trained, tmp_path)
     context = chromium.new_context()
     visitor = Visitor(context, server.address)
     visitor.choose(files / "0.wav")
