@@ -6,24 +6,14 @@ set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 venv=$root/test/browser/venv
+# shellcheck source=test/debian.sh
+. "$root/test/debian.sh"
 
 # Sets `chromium`, and installs Debian's if there is none.
 find_chromium() {
   chromium=$(type -P chromium chromium-browser google-chrome | head -n 1) || true
   if [[ -n $chromium ]]; then return; fi
-  if [[ $(id -u) != 0 ]] || ! type apt-get >/dev/null 2>&1; then
-    echo "error: there is no Chromium; only root on Debian gets it installed" >&2
-    exit 1
-  fi
-  local log
-  log=$(mktemp)
-  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
-    --no-install-recommends chromium fonts-dejavu-core; } >"$log" 2>&1 </dev/null; then
-    tail "$log" >&2
-    echo "error: apt-get can't install Chromium" >&2
-    exit 1
-  fi
-  rm "$log"
+  install_debian Chromium chromium fonts-dejavu-core
   chromium=$(type -P chromium)
 }
 

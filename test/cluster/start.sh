@@ -2,23 +2,14 @@
 # Sourced by run.sh: a Slurm of two nodes, n1 and n2, both on this machine. All that it has but its
 # programs lies in a temporary folder, SLURM_CONF among it.
 
+# shellcheck source=test/debian.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../debian.sh"
+
 # Install Debian's packages if there is no Slurm.
 install_slurm() {
   PATH=$PATH:/usr/sbin
   if type munged slurmctld slurmd srun >/dev/null 2>&1; then return; fi
-  if [[ $(id -u) != 0 ]] || ! type apt-get >/dev/null 2>&1; then
-    echo "error: munge and Slurm aren't here; only root on Debian or Ubuntu gets them installed" >&2
-    exit 1
-  fi
-  local log
-  log=$(mktemp)
-  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
-    --no-install-recommends munge slurm-client slurmctld slurmd; } >"$log" 2>&1 </dev/null; then
-    tail "$log" >&2
-    echo "error: apt-get can't install munge and Slurm" >&2
-    exit 1
-  fi
-  rm "$log"
+  install_debian Slurm munge slurm-client slurmctld slurmd
 }
 
 start_slurm() {
