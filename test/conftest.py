@@ -12,6 +12,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--long", action="store_true", help="all faults, not only CI's share")
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's top folder."""

@@ -1,0 +1,35 @@
+"""Counts the faults and what was lost to them, by promise."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def long_form(request) -> bool:
+    """Whether ``--long`` asks for all cases, not only for those that CI has the time for."""
+    return request.config.getoption("--long")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    cases, losses = Counter(), Counter()
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports:
+            path = HERE.parents[1] / getattr(report, "nodeid", "").partition("::")[0]
+            if path.parent != HERE or outcome not in ("passed", "failed", "error"):
+                continue
+            cases[path.stem] += report.when == "call" or outcome == "error"
+            losses[path.stem] += outcome != "passed"
+    if not cases:
+        return
+    terminalreporter.section("faults")
+    for name in sorted(cases):
+        module = sys.modules.get(f"test.faults.{name}") or sys.modules.get(name)
+        promise = (module.__doc__ or name).splitlines()[0] if module else name
+        terminalreporter.line(f"{cases[name]:5} cases, {losses[name]} losses: {promise}")
