@@ -1,30 +1,34 @@
-"""Numbers that aren't stop training with a reason or are left out of it, counted and named.
-
-Faults are injected into trainings of a second each.
-"""
+"""Training leaves out the steps that aren't numbers, counted and named, or stops and says why."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import pytest
 import torch
+from faults import poison
+from ranks import started
 from tiny_corpus import arguments, write
-from torch import Tensor
 
-from sermtl.data.preprocessor import SERPreprocessor
+from sermtl.data.datadir import read_column, write_column
 from sermtl.errors import UserError
-from sermtl.model.ser_model import SERModel
 from sermtl.training import checkpoint
 from sermtl.training.task import SERTask
 
 STEPS = 4  # of an epoch: 14 utterances in batches of 4
+FAULTS = {
+    "nan loss": poison.nan_loss,
+    "infinite loss": poison.infinite_loss,
+    "infinite gradient": poison.gradient(math.inf),
+    "nan gradient": poison.gradient(math.nan),
+    "gradient whose norm overflows": poison.gradient(1e30),
+}
+NOT_NORMALIZED = {"model": {"normalize": False}}
+"""As an encoder's option; divided by their deviation, huge samples would be no fault."""
 
 
 @pytest.fixture(scope="module")
@@ -54,83 +58,22 @@ def assert_sound(output: Path) -> None:
     assert not [name for name, value in tensors.items() if not value.isfinite().all()]
 
 
-@contextmanager
-def samples_of(poison: dict[str, float]) -> Iterator[None]:
-    """Utterances whose first samples are these numbers."""
-    clean = SERPreprocessor.__call__
-
-    def poisoned(self, utt_id, values):
-        sample = clean(self, utt_id, values)
-        sample["speech"] = sample["speech"].astype(np.float32) / 2**15
-        if utt_id in poison:
-            sample["speech"][:100] = poison[utt_id]
-        return sample
-
-    with mock.patch.object(SERPreprocessor, "__call__", poisoned):
-        yield
-
-
-def nan_loss(model: SERModel, result: tuple) -> tuple:
-    return result[0] * torch.nan, *result[1:]
-
-
-def inf_loss(model: SERModel, result: tuple) -> tuple:
-    return result[0] / 0, *result[1:]
-
-
-def gradient(value: float):
-    def spoil(model: SERModel, result: tuple) -> tuple:
-        parameter = model.branches["gender"].classifier.bias
-
-        def replace(gradient: Tensor) -> Tensor:
-            handle.remove()
-            return torch.full_like(gradient, value)
-
-        handle = parameter.register_hook(replace)
-        return result
-
-    return spoil
-
-
-FAULTS = {
-    "nan loss": nan_loss,
-    "infinite loss": inf_loss,
-    "infinite gradient": gradient(torch.inf),
-    "nan gradient": gradient(torch.nan),
-    "gradient whose norm overflows": gradient(1e30),
-}
-
-
-@contextmanager
-def in_steps(steps: set[int], fault) -> Iterator[None]:
-    """The fault in these forward passes of training, numbered from 0."""
-    forward, passed = SERModel.forward, 0
-
-    def faulty(self, **batch):
-        nonlocal passed
-        result = forward(self, **batch)
-        if passed in steps:
-            result = fault(self, result)
-        passed += 1
-        return result
-
-    with mock.patch.object(SERModel, "forward", faulty):
-        yield
+def assert_nothing_saved(output: Path) -> None:
+    assert not [*output.glob("*.pth"), *output.glob("history.json")]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(
     ("steps", "accum_grad", "counts"),
-    [({1}, 1, [1, 0]), ({0, 1, 7}, 1, [2, 1]), ({2}, 2, [1, 0]), ({3}, 2, [1, 0])],
+    [({1}, 1, [1, 0]), ({0, 1, 7}, 1, [2, 1]), ({2}, 2, [1, 0]), ({3, 4, 5}, 2, [1, 1])],
 )
-def test_a_faulty_step_is_left_out_and_counted(
-    data, tmp_path, caplog, fault, steps, accum_grad, counts
-):
-    with in_steps(steps, FAULTS[fault]), caplog.at_level(logging.INFO):
+def test_a_faulty_step_is_left_out(data, tmp_path, caplog, fault, steps, accum_grad, counts):
+    with poison.in_steps(steps, FAULTS[fault]), caplog.at_level(logging.INFO):
         history = train(data, tmp_path, accum_grad=accum_grad)
     assert skipped(history) == counts
-    lines = [r.getMessage() for r in caplog.records if "epoch 1/2" in r.getMessage()]
-    assert f"steps left out {counts[0]} " in lines[-1]
+    shown = [r.getMessage() for r in caplog.records if "[progress] epoch 1/2" in r.getMessage()]
+    assert f"steps left out {counts[0]} " in shown[-1]
+    assert caplog.text.count("is left out: its gradient") == sum(counts)
     assert_sound(tmp_path)
 
 
@@ -138,20 +81,115 @@ def test_a_faulty_step_is_left_out_and_counted(
 def test_an_epoch_of_faulty_steps_ends_the_training(data, tmp_path, fault):
     """What it had before stays: the next run begins with the same epoch."""
     with (
-        in_steps(set(range(STEPS, 2 * STEPS)), FAULTS[fault]),
-        pytest.raises(UserError, match="every step of epoch 2"),
+        poison.in_steps(range(STEPS, 2 * STEPS), FAULTS[fault]),
+        pytest.raises(UserError, match=r"every step of epoch 2 .* Epoch 1 is still there"),
     ):
         train(data, tmp_path, max_epoch=3)
     assert checkpoint.load(tmp_path / "checkpoint.pth")["reporter"]["epoch"] == 1
-    history = train(data, tmp_path, max_epoch=3)
-    assert skipped(history) == [0, 0, 0]
+    assert skipped(train(data, tmp_path, max_epoch=3)) == [0, 0, 0]
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
 def test_a_poisoned_utterance_is_named(data, tmp_path, caplog, value):
-    as_they_are = {"model": {"normalize": False}}  # normalised, 1e30 / 1e36 is no fault
-    with samples_of({"train05": value}):
-        history = train(data, tmp_path, frontend_conf=as_they_are)
+    with poison.samples({"train05": value}):
+        history = train(data, tmp_path, frontend_conf=NOT_NORMALIZED)
     assert skipped(history) == [1, 1]
-    assert "train05" in caplog.text and "train04" not in caplog.text
+    assert "undefined numbers come of train05\n" in caplog.text
     assert_sound(tmp_path)
+
+
+@pytest.mark.parametrize("value", [math.nan, 1e30])
+def test_undefined_scores_are_no_answers_in_validation(data, tmp_path, value):
+    with (
+        poison.samples({"valid02": value}),
+        pytest.raises(UserError, match="numbers for 1 of 6 validation utterances, valid02"),
+    ):
+        train(data, tmp_path, frontend_conf=NOT_NORMALIZED)
+    assert_nothing_saved(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lr", "message"),
+    [(1e30, "6 of 6 validation utterances"), (1e38, r"weights, .* undefined after epoch 1: try")],
+)
+def test_divergence_stops_before_it_is_saved(data, tmp_path, lr, message):
+    """After one step at such a rate no other has a gradient, and validation no answers."""
+    rates = {"optim_conf": {"lr": lr}, "encoder_lr": lr, "scheduler": None}
+    with pytest.raises(UserError, match=message):
+        train(data, tmp_path, **rates)
+    assert_nothing_saved(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "message"),
+    [
+        (3.4e38, "bfloat16", "every step of epoch 1 .* float32. Nothing was saved"),
+        (math.nan, "float32", "undefined before training"),
+        (math.inf, "bfloat16", "undefined before training"),
+    ],
+)
+def test_weights_that_overflow_are_told(data, tmp_path, value, dtype, message):
+    """The largest numbers of float32 are infinite in bfloat16."""
+    build = SERTask.build_model
+
+    def spoilt(args):
+        model = build(args)
+        model.branches["emotion"].classifier.weight.data.fill_(value)
+        return model
+
+    with (
+        mock.patch.object(SERTask, "build_model", spoilt),
+        pytest.raises(UserError, match=message),
+    ):
+        train(data, tmp_path, model_conf={"dtype": dtype})
+    assert_nothing_saved(tmp_path)
+
+
+def test_more_batches_to_a_step_than_an_epoch_has_are_refused(data, tmp_path):
+    """No step would be taken, whatever the gradients."""
+    with pytest.raises(UserError, match="accum_grad 5: an epoch has 4 batches"):
+        train(data, tmp_path, accum_grad=5)
+
+
+def test_clips_too_short_for_their_text_are_counted(tmp_path, caplog):
+    """Over the epoch, not in the mean batch."""
+    write(tmp_path / "data")
+    text = tmp_path / "data" / "train" / "text"
+    texts = dict.fromkeys(read_column(text), "ab") | dict.fromkeys(["train00", "train04"], "ab" * 9)
+    write_column(text, texts)
+    with caplog.at_level(logging.INFO):
+        history = train(tmp_path / "data", tmp_path / "exp")
+    assert [epoch["train"]["ctc_skipped"] for epoch in history] == [2, 2]
+    assert "clips too short for their text 2 " in caplog.text
+
+
+def both(data: Path, output: Path, values: dict[str, float], **changes: object) -> list[str]:
+    """Two processes' logs."""
+    options = arguments(data, output, **changes)
+    options += ["--multiprocessing_distributed", "false", "--dist_world_size", "2"]
+    options += ["--dist_backend", "gloo", "--dist_init_method", f"file://{output / 'meeting'}"]
+    with started(poison.train, 2, output / "logs", options, values) as processes:
+        for process in processes:
+            process.join(120)
+    return [(output / "logs" / f"{rank}.log").read_text() for rank in range(2)]
+
+
+def test_two_processes_leave_out_what_one_does(data, tmp_path):
+    changes = {"max_epoch": 2, "model_conf": {"dropout": 0.0}}
+    values = {"train05": math.nan}
+    logs = both(data, tmp_path / "two", values, **changes)
+    with poison.samples(values):
+        one = train(data, tmp_path / "one", **changes)
+    two = json.loads((tmp_path / "two" / "history.json").read_text())
+    assert skipped(one) == skipped(two) == [1, 1]
+    assert any("undefined numbers come of train05\n" in log for log in logs)
+    states = [
+        checkpoint.load(tmp_path / name / "checkpoint.pth")["model"] for name in ("one", "two")
+    ]
+    torch.testing.assert_close(states[1], states[0], atol=2e-6, rtol=1e-5)
+
+
+def test_two_processes_stop_alike(data, tmp_path):
+    for log in both(data, tmp_path, {"valid02": math.nan}):
+        assert "1 of 6 validation utterances, valid02" in log.splitlines()[-1]
+    assert_nothing_saved(tmp_path)
