@@ -58,11 +58,11 @@ def test_scores_that_overflow_are_no_answer(spoilt, clips, name, dtype):
 
 def test_predict_tells_of_each_recording(spoilt, clips, capsys):
     exp = spoilt("pooled_norm.weight", TOO_LARGE)
-    with pytest.raises(
-        UserError, match=rf"2 of 2 recordings(.|\n)*{clips[1]}: the model's numbers"
-    ):
+    with pytest.raises(SystemExit):
         main(["predict", str(exp), str(clips[0]), str(clips[1])])
-    assert "nan" not in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert not told.out
+    assert f"{clips[1]}: the model's numbers for it are infinite" in told.err
 
 
 def test_stage_6_leaves_no_table(spoilt, training_data, tmp_path):
