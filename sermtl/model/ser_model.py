@@ -17,6 +17,7 @@ from sermtl.data.tasks import AUXILIARY, CLASS_FILES
 from sermtl.model.branches import ASRBranch, UtteranceBranch
 from sermtl.model.co_attention import CoAttention
 from sermtl.model.distributed import sum_over_ranks, world_size
+from sermtl.model.finite import finite_rows, name_odd
 from sermtl.model.layer_mixing import LayerMixing
 from sermtl.model.pooling import AttentiveStatisticsPooling
 from sermtl.model.precision import precision
@@ -36,6 +37,10 @@ class Outputs:
     lengths: Tensor  # (B,) frames
     speaker_embedding: Tensor | None  # (B, H), the speaker branch's first layer
     task_weights: Tensor | None  # (B, M), the heads' mean of ω, in the order of `SERModel.tasks`
+
+    def finite(self) -> Tensor:
+        """``(B,)``, whether the network's numbers for an utterance are numbers."""
+        return finite_rows(self.pooled, *self.logits.values())
 
 
 class SERModel(AbsESPnetModel):
@@ -230,6 +235,8 @@ class SERModel(AbsESPnetModel):
             batch; ``weight (1,)``.
         """
         outputs = self.outputs(speech, speech_lengths)
+        if utt_id is not None:
+            name_odd(utt_id, outputs.finite())
         emotion = labels["emotion"]
         losses = self.task_losses(outputs, labels | {"asr": text}, text_lengths)
         sums = {task: loss.sum() for task, (loss, _) in losses.items()}
