@@ -18,7 +18,7 @@ from sermtl.data.labels import NOTHING, LabelInventory, PlainLoader
 from sermtl.data.splits import is_set_name
 from sermtl.data.tasks import CLASS_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
-from sermtl.errors import UserError
+from sermtl.errors import UserError, excerpt
 from sermtl.files import sha256
 
 TASKS = {**{task: task for task in CLASS_FILES}, "text": "transcript"}
@@ -82,13 +82,21 @@ def load(
 def _find_audio(manifest: Path, rows: Sequence[Row]) -> dict[str, Path]:
     """Path as written -> file."""
     found = {row.path: manifest.parent / row.path for row in rows}
-    missing = {written for written, file in found.items() if not file.is_file()}
+    missing = {written for written, file in found.items() if not _is_file(file)}
     lines = [row.line for row in rows if row.path in missing]
     if lines:
         first = next(row for row in rows if row.path in missing)
         more = f" (and {len(lines) - 1} more rows)" if len(lines) > 1 else ""
-        raise UserError(f"{manifest}:{first.line}: there is no file {found[first.path]}{more}")
+        name = excerpt(str(found[first.path]))
+        raise UserError(f"{manifest}:{first.line}: there is no file {name}{more}")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _without_spaces(manifest: Path, rows: Sequence[Row]) -> dict[str | None, str]:
@@ -121,7 +129,9 @@ def _ids(manifest: Path, rows: Sequence[Row], speakers: dict[str | None, str]) -
     uses = [Counter(column) for column in zip(*made, strict=True)]
     for row, candidates in zip(rows, made, strict=True):
         if row.id and " " in row.id:
-            raise UserError(f"{manifest}:{row.line}: an id can't hold white space: {row.id!r}")
+            raise UserError(
+                f"{manifest}:{row.line}: an id can't hold white space: {excerpt(row.id)!r}"
+            )
         unique = [name for name, n in zip(candidates, uses, strict=True) if n[name] == 1]
         ids.append(row.id or (unique or candidates)[0])
     lines = defaultdict(list)

@@ -1,0 +1,105 @@
+"""Bad labels and tables: an error with file and line, or a counted warning; nothing is dropped."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import bad_manifests
+import numpy as np
+import pytest
+import soundfile
+from bad_manifests import MANIFESTS
+from bad_tables import Bad
+
+from sermtl.bin import prepare, stats
+from sermtl.data import dump
+from sermtl.errors import UserError
+
+
+def stage1(folder: Path) -> None:
+    """As run.sh calls it for the recipe custom."""
+    arguments = ["--recipe", "custom", "--nj", "1", "--train_set", "train"]
+    arguments += ["--datadir", str(folder / "data"), "--dumpdir", str(folder / "dump")]
+    if (folder / "labels.yaml").exists():
+        arguments += ["--labels", str(folder / "labels.yaml")]
+    options = [f"manifest={folder / bad_manifests.FILE}"]
+    options += [f"label_map={file}" for file in folder.glob("map.*")]
+    prepare.main([*arguments, "--corpus_args", *options])
+
+
+def stage4(folder: Path) -> None:
+    """As run.sh calls it."""
+    arguments = [f"--{name}dir={folder / name}" for name in ("dump", "data", "stats")]
+    if (folder / "labels.yaml").exists():
+        arguments += ["--labels", str(folder / "labels.yaml")]
+    stats.main([*arguments, "--train_set", "train", "--valid_set", "valid"])
+
+
+def content(folder: Path) -> dict[str, str]:
+    """What stages 1 and 4 leave of labels, wherever the folder lies."""
+    files = [*folder.glob("data/*/*"), *folder.glob("stats/**/*")]
+    return {
+        str(file.relative_to(folder)): file.read_text().replace(str(folder), "")
+        for file in files
+        if file.is_file() and file.name not in ("done.json", "split.csv")
+    }
+
+
+def accounted(folder: Path) -> int:
+    """Utterances that stage 1 wrote or named as unreadable."""
+    files = [*folder.glob("dump/*/utt2emo"), *folder.glob("dump/*/unreadable.txt")]
+    return sum(len(file.read_text().splitlines()) for file in files)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory) -> Path:
+    """A corpus that is as it should be, and what stages 1 and 4 make of it."""
+    folder = tmp_path_factory.mktemp("good")
+    for k, name in enumerate(bad_manifests.CLIPS):
+        soundfile.write(folder / name, 0.1 * np.sin(0.05 * (k + 1) * np.arange(4000)), 16_000)
+    bad_manifests.make(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dump, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
+        stage1(folder)
+        stage4(folder)
+    return folder
+
+
+@pytest.fixture
+def corpus(good, tmp_path, monkeypatch) -> Path:
+    """The good corpus's clips and manifest, to be damaged."""
+    # Processes take a second to start.
+    monkeypatch.setattr(dump, "ProcessPoolExecutor", lambda n, *_: ThreadPoolExecutor(n))
+    for file in good.glob("*.*"):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+def expect(bad: Bad, work, capsys) -> None:
+    """Do the work, which must end as the case says."""
+    if bad.refused:
+        with pytest.raises(UserError, match=bad.told) as error:
+            work()
+        assert "\n" not in str(error.value) and len(str(error.value)) < 1000
+        return
+    work()
+    printed = capsys.readouterr()
+    assert re.search(bad.told, printed.out + printed.err)
+
+
+@pytest.mark.parametrize("bad", MANIFESTS, ids=lambda bad: bad.name)
+def test_manifests(bad: Bad, good, corpus, capsys) -> None:
+    bad.damage(corpus)
+
+    def work() -> None:
+        stage1(corpus)
+        stage4(corpus)
+
+    expect(bad, work, capsys)
+    if not bad.refused:
+        assert accounted(corpus) == (bad.utterances or len(bad_manifests.CLIPS))
+        if not bad.told:
+            assert content(corpus) == content(good)
