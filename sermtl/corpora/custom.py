@@ -10,14 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-import yaml
-
 from sermtl.corpora.manifest import Manifest, Row, read_manifest, read_table
 from sermtl.corpora.manifest_split import Item, stored_split
-from sermtl.data.labels import NOTHING, LabelInventory, PlainLoader
+from sermtl.data.labels import NOTHING, LabelInventory
 from sermtl.data.splits import is_set_name
 from sermtl.data.tasks import CLASS_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
+from sermtl.documents import PlainLoader, read_yaml
 from sermtl.errors import UserError, excerpt
 from sermtl.files import sha256
 
@@ -203,9 +202,13 @@ def _splits(
         raise UserError(
             f"{manifest}: sets that differ in capitals only: {', '.join(sorted(set(names)))}"
         )
-    shared = sum(len(names) > 1 for names in sets.values())
-    note = f"split: {shared} speakers are in more than one set; scores on known voices flatter"
-    return names, [note] * bool(shared)
+    shared = {speaker: of for speaker, of in sets.items() if len(of) > 1}
+    notes = [
+        f"split: {len(shared)} speakers are in more than one set, such as {speaker} in "
+        f"{', '.join(sorted(of))}; scores on known voices flatter"
+        for speaker, of in list(shared.items())[:1]
+    ]
+    return names, notes
 
 
 def _emotion_map(labels: LabelInventory | None, file: str) -> Callable[[str], str | None]:
@@ -230,12 +233,7 @@ def _read_label_map(path: Path) -> dict[str, str | None]:
             if pairs.setdefault(label, name) != name:
                 raise UserError(f"{path}:{line}: {label!r} is mapped to {pairs[label]!r} already")
     else:
-        try:
-            pairs = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=PlainLoader)
-        except OSError as error:
-            raise UserError(f"can't read {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is no YAML: {error}") from error
+        pairs = read_yaml(path, PlainLoader)
         if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
             raise UserError(f"{path} must be a mapping of label to class")
     return {label: None if name in NOTHING else name for label, name in pairs.items()}

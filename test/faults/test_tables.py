@@ -11,11 +11,13 @@ import bad_manifests
 import numpy as np
 import pytest
 import soundfile
+from bad_data_dirs import DATA_DIRS, READ_BY_SUMMARY
 from bad_manifests import MANIFESTS
 from bad_tables import Bad
 
 from sermtl.bin import prepare, stats
 from sermtl.data import dump
+from sermtl.data.summary import summarise
 from sermtl.errors import UserError
 
 
@@ -35,7 +37,8 @@ def stage4(folder: Path) -> None:
     arguments = [f"--{name}dir={folder / name}" for name in ("dump", "data", "stats")]
     if (folder / "labels.yaml").exists():
         arguments += ["--labels", str(folder / "labels.yaml")]
-    stats.main([*arguments, "--train_set", "train", "--valid_set", "valid"])
+    sets = ["--train_set", "train", "--valid_set", "valid", "--test_sets", "test"]
+    stats.main([*arguments, *sets])
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -78,6 +81,14 @@ def corpus(good, tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def prepared(good, tmp_path) -> Path:
+    """What stage 1 made of the good corpus, to be damaged."""
+    for name in ("data", "dump"):
+        shutil.copytree(good / name, tmp_path / name)
+    return tmp_path
+
+
 def expect(bad: Bad, work, capsys) -> None:
     """Do the work, which must end as the case says."""
     if bad.refused:
@@ -103,3 +114,22 @@ def test_manifests(bad: Bad, good, corpus, capsys) -> None:
         assert accounted(corpus) == (bad.utterances or len(bad_manifests.CLIPS))
         if not bad.told:
             assert content(corpus) == content(good)
+
+
+@pytest.mark.parametrize("bad", DATA_DIRS, ids=lambda bad: bad.name)
+def test_data_dirs(bad: Bad, good, prepared, capsys) -> None:
+    bad.damage(prepared)
+    expect(bad, lambda: stage4(prepared), capsys)
+    if not bad.refused:
+        columns = [
+            (prepared / "stats" / part / "utt2emo").read_text() for part in ("train", "valid")
+        ]
+        assert [len(column.splitlines()) for column in columns] == [6, 2]
+        if not bad.told:
+            assert content(prepared / "stats") == content(good / "stats")
+
+
+@pytest.mark.parametrize("bad", READ_BY_SUMMARY, ids=lambda bad: bad.name)
+def test_data_dirs_that_are_looked_at(bad: Bad, prepared, capsys) -> None:
+    bad.damage(prepared)
+    expect(bad, lambda: summarise(prepared / "dump"), capsys)
