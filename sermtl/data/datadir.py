@@ -114,7 +114,7 @@ def read_lengths(folder: Path, ids: Collection[str]) -> dict[str, int]:
     """
     path = folder / LENGTHS
     column = read_column(path)
-    _same_ids(path, column, folder / "wav.scp", ids)
+    same_ids(path, column, folder / "wav.scp", ids)
     numbers = as_numbers(path, column)
     for line, (utt_id, number) in enumerate(numbers.items(), 1):
         if not number.is_integer():
@@ -122,7 +122,7 @@ def read_lengths(folder: Path, ids: Collection[str]) -> dict[str, int]:
     return {utt_id: int(number) for utt_id, number in numbers.items()}
 
 
-def _same_ids(path: Path, column: Iterable[str], other: Path, ids: Collection[str]) -> None:
+def same_ids(path: Path, column: Iterable[str], other: Path, ids: Collection[str]) -> None:
     """Refuse a file that hasn't the utterances of another one."""
     lines = {u: number for number, u in enumerate(ids, 1)}
     there = set()
@@ -145,7 +145,7 @@ def read_data_dir(folder: str | Path) -> DataDir:
     folder = Path(folder)
     columns = {name: read_column(folder / name) for name in FILES}
     for name, column in columns.items():
-        _same_ids(folder / name, column, folder / "wav.scp", columns["wav.scp"])
+        same_ids(folder / name, column, folder / "wav.scp", columns["wav.scp"])
     if (folder / SPK2UTT).exists():
         _check_speakers(folder / SPK2UTT, _inverse(columns["utt2spk"]))
     _check_audio(folder / "wav.scp", columns["wav.scp"].values())

@@ -8,31 +8,24 @@ from __future__ import annotations
 import filecmp
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from sermtl.data.datadir import read_column
-from sermtl.data.tasks import CLASS_FILES
+from sermtl.data.tasks import CLASS_FILES, CLOSED
 from sermtl.data.utterance import UNKNOWN
 
-
-@dataclass(frozen=True)
-class Labels:
-    """Of a set, or of several as one: by utterance, ``<unk>`` where unknown."""
-
-    speakers: Mapping[str, str]
-    emotions: Mapping[str, str]
+Labels = Mapping[str, Mapping[str, str]]
+"""Of a set, or of several as one, by task and utterance; ``<unk>`` where unknown."""
 
 
 def read_labels(dumpdir: Path, sets: Sequence[str]) -> Labels:
     """Of dumped sets."""
-    columns: list[dict[str, str]] = [{}, {}]
-    for name in sets:
-        for column, file in zip(columns, ("speaker", "emotion"), strict=True):
-            column |= read_column(dumpdir / name / CLASS_FILES[file])
-    return Labels(*columns)
+    return {
+        task: {u: v for name in sets for u, v in read_column(dumpdir / name / file).items()}
+        for task, file in CLASS_FILES.items()
+    }
 
 
 def compare_with_training(tested: Labels, training: Labels) -> dict[str, Any]:
@@ -40,25 +33,30 @@ def compare_with_training(tested: Labels, training: Labels) -> dict[str, Any]:
 
     Returns:
         ``utterances``, the number that are in training, too; ``speakers``, how many are
-        (``known``), of how many (``of``), and the number of their ``utterances``; ``emotions``
-        that training lacks, with their numbers of utterances; ``only``, the one emotion of all
-        utterances.
+        (``known``), of how many (``of``), and the number of their ``utterances``; ``lacking``,
+        labels that training lacks, with their numbers of utterances; ``only``, the one emotion of
+        all utterances.
     """
+    counts = {task: Counter(column.values()) for task, column in tested.items()}
+    for counter in counts.values():
+        counter.pop(UNKNOWN, None)
+    learnt = {task: set(column.values()) for task, column in training.items()}
     found: dict[str, Any] = {}
-    if same := len(tested.speakers.keys() & training.speakers.keys()):
+    if same := len(tested["speaker"].keys() & training["speaker"].keys()):
         found["utterances"] = same
-    speakers = Counter(tested.speakers.values())
-    speakers.pop(UNKNOWN, None)
-    if known := speakers.keys() & set(training.speakers.values()):
+    speakers = counts["speaker"]
+    if known := speakers.keys() & learnt["speaker"]:
         numbers = {"known": len(known), "of": len(speakers)}
         found["speakers"] = {**numbers, "utterances": sum(speakers[name] for name in known)}
-    emotions = Counter(tested.emotions.values())
-    emotions.pop(UNKNOWN, None)
-    learnt = set(training.emotions.values())
-    if lacking := {label: n for label, n in sorted(emotions.items()) if label not in learnt}:
-        found["emotions"] = lacking
-    if len(emotions) == 1:
-        found["only"] = min(emotions)
+    if lacking := {
+        label: n
+        for task in ("emotion", *CLOSED)
+        for label, n in sorted(counts[task].items())
+        if label not in learnt[task]
+    }:
+        found["lacking"] = lacking
+    if len(counts["emotion"]) == 1:
+        found["only"] = min(counts["emotion"])
     return found
 
 
@@ -72,7 +70,7 @@ def remarks(found: Mapping[str, Any]) -> list[str]:
             f"{speakers['known']} of {speakers['of']} speakers ({speakers['utterances']} "
             "utterances) were in training, too: scores on known voices flatter"
         )
-    for label, n in found.get("emotions", {}).items():
+    for label, n in found.get("lacking", {}).items():
         said.append(f"training has no {label!r} ({n} utterances here): it can't be learnt")
     if "only" in found:
         said.append(f"every emotion is {found['only']!r}: scores tell nothing of the others")
