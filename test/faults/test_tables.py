@@ -7,6 +7,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import bad_labels
 import bad_manifests
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from bad_manifests import MANIFESTS
 from bad_tables import Bad
 
 from sermtl.bin import prepare, stats
+from sermtl.corpora import load_corpus
 from sermtl.data import dump
+from sermtl.data.labels import load_labels
 from sermtl.data.summary import summarise
+from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
 
 
@@ -133,3 +137,41 @@ def test_data_dirs(bad: Bad, good, prepared, capsys) -> None:
 def test_data_dirs_that_are_looked_at(bad: Bad, prepared, capsys) -> None:
     bad.damage(prepared)
     expect(bad, lambda: summarise(prepared / "dump"), capsys)
+
+
+@pytest.mark.parametrize("bad", bad_labels.INVENTORIES + bad_labels.MAPS, ids=lambda bad: bad.name)
+def test_labels(bad: Bad, good, corpus, capsys) -> None:
+    (corpus / bad_labels.LABELS).write_text(bad_labels.YAML)
+    bad.damage(corpus)
+
+    def work() -> None:
+        stage1(corpus)
+        stage4(corpus)
+
+    expect(bad, work, capsys)
+    if not bad.refused:
+        assert accounted(corpus) == len(bad_manifests.CLIPS)
+        if not bad.told:
+            same = content(corpus), content(good)
+            for of in same:
+                del of["stats/labels.json"]  # names are the inventory's
+            assert same[0] == same[1]
+
+
+@pytest.mark.parametrize("bad", bad_labels.MSP, ids=lambda bad: bad.name)
+def test_msp_podcast(bad: Bad, root, tmp_path, capsys) -> None:
+    labels = load_labels(root / "egs" / "msp_podcast" / "labels.yaml")
+    bad_labels.make_msp(tmp_path)
+
+    def read() -> list[Utterance]:
+        found = load_corpus("msp_podcast", labels, tmp_path, {"msp_podcast_root": str(tmp_path)})
+        print("\n".join(found.notes))
+        return found.utterances
+
+    before = read()
+    capsys.readouterr()
+    bad.damage(tmp_path)
+    expect(bad, read, capsys)
+    if not bad.refused:
+        assert len(read()) == len(before)
+        assert bad.told or read() == before
