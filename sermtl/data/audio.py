@@ -17,7 +17,7 @@ import soundfile
 import soxr
 
 from sermtl.data import SAMPLE_RATE
-from sermtl.data.datadir import read_column
+from sermtl.data.datadir import read_column, read_lengths
 from sermtl.errors import UserError
 
 if TYPE_CHECKING:
@@ -155,8 +155,7 @@ def read_dump(folder: str | Path) -> Dump:
     """Open ``dump/<set>``."""
     folder = Path(folder)
     paths = read_column(folder / "wav.scp")
-    lengths = read_column(folder / "utt2num_samples")
-    return Dump(list(paths), paths, [int(lengths[utt_id]) for utt_id in paths])
+    return Dump(list(paths), paths, list(read_lengths(folder, paths).values()))
 
 
 def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from sermtl.data.audio import DIGESTS
 from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encoder_files, stage_of
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
+from sermtl.data.training_data import check_training_data
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
 from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, monitors
@@ -86,10 +87,12 @@ class Experiment:
                 ``force`` the old folder is set aside instead and a new one begun.
         """
         needed = {self.statsdir / "labels.json": 4, self.tokensdir: 3}
-        needed |= {dump / DIGESTS: 1 for dumps in self.dumps.values() for dump in dumps}
+        dumps = [dump for dumps in self.dumps.values() for dump in dumps]
+        needed |= {dump / DIGESTS: 1 for dump in dumps}
         for file, stage in needed.items():
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
+        check_training_data(self.statsdir, dumps)
         now = {"conf.yaml": confs.dump(self.conf), "data.json": self._fingerprint()}
         code = versions()
         if self.folder.exists() and force:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import logging
 import multiprocessing
 import os
@@ -28,6 +27,7 @@ from sermtl.data.preprocessor import SERPreprocessor, collate, finish
 from sermtl.data.statistics import inventories
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
+from sermtl.data.training_data import read_label_statistics
 from sermtl.errors import UserError
 from sermtl.jobs import device
 from sermtl.model.build import build_model
@@ -289,7 +289,7 @@ class SERTask(AbsTask):
 
 def _labels(args: argparse.Namespace) -> dict[str, Any]:
     if isinstance(args.labels, str):
-        return json.loads(Path(args.labels).read_text(encoding="utf-8"))
+        return read_label_statistics(Path(args.labels))
     return args.labels
 
 

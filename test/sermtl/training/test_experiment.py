@@ -6,9 +6,10 @@ import pytest
 from tiny_corpus import CONF, write
 
 from sermtl import versions
-from sermtl.data.datadir import read_column, write_column
+from sermtl.data.datadir import FILES, LENGTHS, read_column, write_column
 from sermtl.errors import UserError
 from sermtl.files import exclusive
+from sermtl.stage import Stage
 from sermtl.training.conf import merge
 from sermtl.training.experiment import Experiment, Launcher
 
@@ -48,6 +49,7 @@ def test_other_data_are_refused(data, tmp_path):
 def test_other_audio_under_the_same_names_is_refused(data, tmp_path):
     dump = tmp_path / "dump" / "fold1"
     write_column(dump / "audio.sha256", {"wav.1.ark": "0123"})
+    Stage(data / "done.json", {}, (dump / name for name in (*FILES, LENGTHS))).finish([])
     sets = {"train": [dump], "valid": []}
     Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
     (tmp_path / "exp" / "checkpoint.pth").touch()
