@@ -22,6 +22,7 @@ from sermtl.model.precision import precision
 from sermtl.model.ser_model import SERModel
 from sermtl.packing import CONFIG, WEIGHTS, unpacked
 from sermtl.prediction import Answer, Prediction, joined, windows_of
+from sermtl.terminal import printable
 from sermtl.training import FINAL_WEIGHTS
 
 Audio = str | Path | bytes | BinaryIO | tuple[np.ndarray, int]
@@ -164,19 +165,16 @@ class EmotionRecognizer:
 
     def _samples(self, audio: Audio) -> np.ndarray:
         """``(N,)`` float32 at 16 kHz, long enough for the encoder."""
-        name = str(audio) if isinstance(audio, str | Path) else "the recording"
+        name = printable(str(audio)) if isinstance(audio, str | Path) else "the recording"
         if isinstance(audio, tuple):
-            samples = to_mono_16k(*_checked(*audio))
+            try:
+                samples = to_mono_16k(*_checked(*audio))
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from error
         else:
             samples = read_audio(io.BytesIO(audio) if isinstance(audio, bytes) else audio)
-        encoder = self.model.frontend.encoder
-        reason = None
-        if len(samples) < encoder.min_samples:
-            reason = self.model.frontend.why_not(len(samples))
-        elif not np.isfinite(samples).all():
-            reason = "samples that are not finite numbers"
-        if reason:
-            raise UserError(f"{name}: {reason}")
+        if len(samples) < self.model.frontend.encoder.min_samples:
+            raise UserError(f"{name}: {self.model.frontend.why_not(len(samples))}")
         return samples
 
     def _prediction(self, answers: Sequence[Answer]) -> Prediction:
@@ -217,11 +215,7 @@ def _checked(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
     """Samples from Python, whose shape tells whether they are what they should be."""
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > samples.shape[0]):
-        raise UserError(
-            f"the recording: samples of shape {samples.shape}, not (N,) or (N, channels)"
-        )
-    if not rate > 0:
-        raise UserError(f"the recording: a rate of {rate} Hz")
+        raise UserError(f"samples of shape {samples.shape}, not (N,) or (N, channels)")
     return samples, rate
 
 
