@@ -12,7 +12,7 @@ from sermtl.data.labels import load_labels
 from sermtl.data.splits import Run, resolve_splits
 from sermtl.data.statistics import label_statistics, merged, switch_off_trivial, table
 from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.stage import Stage
 
 
@@ -30,16 +30,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
     classes = load_labels(args.labels).classes if args.labels else None
-    for run in resolve_splits(
+    runs = resolve_splits(
         args.datadir,
         args.fold,
         args.train_set,
         args.valid_set,
         speed_perturb_factors=args.speed_perturb_factors,
-    ):
-        if not (run.train and run.valid):
-            raise UserError("--train_set and --valid_set must each name a set")
-        _count(run, classes, args)
+    )
+    if not all(run.train and run.valid for run in runs):
+        raise UserError("--train_set and --valid_set must each name a set")
+    with exclusive(args.statsdir):
+        for run in runs:
+            _count(run, classes, args)
 
 
 def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -> None:
