@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from sermtl.errors import UserError, first_line
-from sermtl.files import atomic_write
+from sermtl.files import atomic_folder, atomic_write, exclusive
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -74,26 +74,28 @@ def pack(
     from sermtl.model.weights import load
 
     config, state = packed_config(experiment), load(experiment / weights)
-    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
-        folder = Path(place, target.name)
-        folder.mkdir()
-        save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
-        (folder / WEIGHTS).chmod(0o644)  # which it makes for its owner alone
-        for name, content in ((CONFIG, config), (RESULTS, results)):
-            text = json.dumps(content, indent=1, ensure_ascii=False)
-            (folder / name).write_text(text, encoding="utf-8")
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        layers = [experiment / LAYERS] if (experiment / LAYERS).exists() else []
-        for file in [*layers, *pictures]:
-            shutil.copyfile(file, folder / file.name)
-        if (experiment / "tokens").is_dir():
-            Tokenizer.load(experiment / "tokens").save(folder / "tokens")
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
-    archive = target.with_name(f"{target.name}.zip")  # names may hold dots
+    with exclusive(target.parent, f".{target.name}.lock"):
+        with atomic_folder(target) as folder:
+            save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
+            (folder / WEIGHTS).chmod(0o644)  # which it makes for its owner alone
+            for name, content in ((CONFIG, config), (RESULTS, results)):
+                text = json.dumps(content, indent=1, ensure_ascii=False)
+                (folder / name).write_text(text, encoding="utf-8")
+            (folder / "README.md").write_text(card, encoding="utf-8")
+            layers = [experiment / LAYERS] if (experiment / LAYERS).exists() else []
+            for file in [*layers, *pictures]:
+                shutil.copyfile(file, folder / file.name)
+            if (experiment / "tokens").is_dir():
+                Tokenizer.load(experiment / "tokens").save(folder / "tokens")
+        return _archive(target)
+
+
+def _archive(folder: Path) -> Path:
+    """``<folder>.zip`` with the files of a folder, always the same bytes for the same files."""
+    archive = folder.with_name(f"{folder.name}.zip")  # names may hold dots
     with atomic_write(archive, "wb") as stream, zipfile.ZipFile(stream, "w") as members:
-        for file in sorted(path for path in target.rglob("*") if path.is_file()):
-            member = zipfile.ZipInfo(str(file.relative_to(target)), LONG_AGO)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            member = zipfile.ZipInfo(str(file.relative_to(folder)), LONG_AGO)
             member.external_attr = 0o644 << 16
             with open(file, "rb") as source, members.open(member, "w", force_zip64=True) as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)

@@ -16,9 +16,10 @@ from sermtl.inference import DONE, batches, merge
 from sermtl.options import DTYPES
 from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
-from sermtl.training import CHECKPOINT
+from sermtl.training import CHECKPOINT, SPARE_CHECKPOINT
 from sermtl.training.conf import resolve
 
+CHECKPOINTS = (CHECKPOINT, SPARE_CHECKPOINT)  # which hold more than weights
 OPTIONS = {"weights", "batch_seconds", "window", "dtype"}  # of an inference conf
 
 
@@ -58,7 +59,7 @@ def _infer(
 ) -> None:
     weights = model / conf["weights"]
     if not weights.exists():
-        names = sorted(path.name for path in model.glob("*.pth") if path.name != CHECKPOINT)
+        names = sorted(path.name for path in model.glob("*.pth") if path.name not in CHECKPOINTS)
         there = f"there are {', '.join(names)}" if names else "train first (stage 5)"
         raise UserError(f"{weights} is missing: {there}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]

@@ -12,7 +12,7 @@ from sermtl.data.audio import read_dump
 from sermtl.errors import run_main
 from sermtl.files import atomic_write
 from sermtl.inference import part_files, part_writer, shard_batches
-from sermtl.jobs import device
+from sermtl.jobs import device, end_with_stage
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shards", type=int, required=True)
     parser.add_argument("--ngpu", type=int, default=0)
     args = parser.parse_args(argv)
+    end_with_stage()
     if part_files(args.output, args.shard)[0].exists():
         return
 

@@ -12,7 +12,7 @@ from sermtl.canvas import files as files_of
 from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.splits import Run
 from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.inference import EMBEDDINGS, TABLE
 from sermtl.scoring.label_counts import label_files
 from sermtl.scoring.options import (
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _inputs(parts, models, args),
     )
     if not work.is_done() or args.force == "true":
-        work.finish([*_score(target, parts, models, args, arguments), remember(args)])
+        with exclusive(target, ".score.lock"):
+            work.finish([*_score(target, parts, models, args, arguments), remember(args)])
     print(summary(json.loads((target / "results.json").read_text(encoding="utf-8"))))
     print(f"written: {target}/RESULTS.md, results.json beside it, and plots")
 

@@ -13,7 +13,7 @@ from sermtl.data.set_checks import compare_with_training, edited_apart, read_lab
 from sermtl.data.splits import Run, resolve_splits
 from sermtl.data.statistics import label_statistics, merged, notes_on_tasks, table
 from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.stage import Stage
 
 
@@ -32,18 +32,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
     classes = load_labels(args.labels).classes if args.labels else None
-    for run in resolve_splits(
+    runs = resolve_splits(
         args.datadir,
         args.fold,
         args.train_set,
         args.valid_set,
         speed_perturb_factors=args.speed_perturb_factors,
-    ):
-        if not (run.train and run.valid):
-            raise UserError("--train_set and --valid_set must each name a set")
-        _count(run, classes, args)
-        for remark in _remarks(run, args):
-            print(f"  {remark}")
+    )
+    if not all(run.train and run.valid for run in runs):
+        raise UserError("--train_set and --valid_set must each name a set")
+    with exclusive(args.statsdir):
+        for run in runs:
+            _count(run, classes, args)
+            for remark in _remarks(run, args):
+                print(f"  {remark}")
 
 
 def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -> None:

@@ -12,22 +12,85 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
-from sermtl.files import atomic_write
+from sermtl.errors import UserError
+from sermtl.files import atomic_write, link, remove
 from sermtl.model.weights import load
+from sermtl.training import CHECKPOINT, SPARE_CHECKPOINT, has_begun
+from sermtl.training.log import PREFIX
+
+KEYS = {"model", "reporter", "optimizers", "schedulers"}
+
+
+class Checkpoints:
+    """The states that a training goes on from: of the last epoch, and of the one before.
+
+    The latter takes over where the former is damaged. A training repeats an epoch bit by bit, so
+    nothing is lost but time.
+
+    Args:
+        folder: of the experiment.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last, self.spare = folder / CHECKPOINT, folder / SPARE_CHECKPOINT
+        self._last_is_whole = True
+
+    def load(self, device: str = "cpu") -> dict[str, Any] | None:
+        """The newest states that are whole; ``None`` before the end of the first epoch.
+
+        Raises:
+            UserError: if a run has begun and none of its checkpoints is whole.
+        """
+        if not has_begun(self.folder):
+            return None
+        reasons = []
+        for path in (self.last, self.spare):
+            try:
+                states = _read(path, device)
+            except UserError as error:
+                reasons.append(str(error))
+                continue
+            epoch = states["reporter"]["epoch"]
+            logging.info(f"resumed from {path}, after epoch {epoch}")
+            if reasons:
+                self._last_is_whole = False
+                logging.warning(
+                    f"{PREFIX} warning: {reasons[0]}. Going on from {path}, after epoch {epoch}"
+                )
+            return states
+        raise UserError(
+            f"training can't go on: {'; '.join(reasons)}. Put back a copy of one of them, or start "
+            "anew with --force true, which sets this folder aside; its <n>epoch.pth can be tested "
+            "(stage 6 with --inference_args '--weights <n>epoch.pth')"
+        )
+
+    def save(self, states: dict[str, Any]) -> None:
+        """Make the last checkpoint the spare one, and these states the last one.
+
+        At any instant at least one of them is there and whole.
+        """
+        if not self._last_is_whole:
+            remove(self.last) if self.last.is_dir() else self.last.unlink(missing_ok=True)
+        elif self.last.exists():
+            self.last.replace(self.spare)
+        save(self.last, states)
+        self._last_is_whole = True
+
+
+def _read(path: Path, device: str) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(f"{path} is missing")
+    states = load(path, device)
+    if not isinstance(states, dict) or states.keys() != KEYS:
+        raise UserError(f"{path} is no checkpoint of a training")
+    return states
 
 
 def save(path: Path, content: Any) -> None:
     """``torch.save``, whole or not at all."""
     with atomic_write(path, "wb") as stream:
         torch.save(content, stream)
-
-
-def link(path: Path, target: str) -> None:
-    """Point the symbolic link ``path`` at ``target`` in one step."""
-    temporary = path.with_name(f".{path.name}.link")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(path)
 
 
 def reporter_state(reporter: Reporter) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sermtl.data.tokens import Tokenizer
 from sermtl.data.training_data import check_training_data
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
-from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, monitors
+from sermtl.training import FINAL_WEIGHTS, has_begun, monitors
 from sermtl.training import conf as confs
 from sermtl.training.log import Follower, tail, verdict
 from sermtl.versions import FILE as VERSIONS
@@ -101,7 +101,7 @@ class Experiment:
                 self.folder.rename(self.folder.with_name(aside))
                 print(f"{self.folder}: the earlier experiment is now {aside}")
         with self._alone():
-            if (self.folder / CHECKPOINT).exists():  # before the first epoch's end nothing is lost
+            if has_begun(self.folder):
                 self._compare(now)
                 if not self.is_trained:
                     self._note(code)
@@ -156,9 +156,9 @@ class Experiment:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other stage here, nor a training that outlived its stage."""
+        """No other stage here, nor a training that outlived its stage (which soon ends)."""
         with exclusive(self.folder, ".stage.lock"):
-            with exclusive(self.folder):
+            with exclusive(self.folder, wait=jobs.GOING):
                 pass
             yield
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -25,11 +25,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from sermtl.errors import UserError
-from sermtl.files import atomic_write, exclusive
+from sermtl.files import atomic_write, exclusive, link
 from sermtl.model.distributed import leave
 from sermtl.model.finite import not_finite
 from sermtl.model.ser_model import SERModel
-from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, checkpoint, validation
+from sermtl.training import FINAL_WEIGHTS, HISTORY, checkpoint, validation
 from sermtl.training.progress import Progress
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.skipped import Skipped
@@ -76,9 +76,6 @@ class SERTrainer(Trainer):
             factory.check_lengths(model.frontend)
         folder = Path(trainer_options.output_dir)
         with exclusive(folder) if rank == 0 else nullcontext():
-            if rank == 0:
-                for unfinished in folder.glob(".*.pth.*"):  # of a training killed while it saved
-                    unfinished.unlink()
             cls._train(
                 model, optimizers, schedulers, *factories, trainer_options, distributed_option
             )
@@ -99,16 +96,12 @@ class SERTrainer(Trainer):
         device = "cuda" if options.ngpu > 0 else "cpu"
         rank = distributed_option.dist_rank or 0
         reporter = Reporter()
-        if options.resume and (folder / CHECKPOINT).exists():
-            cls.resume(
-                folder / CHECKPOINT,
-                model,
-                reporter,
-                optimizers,
-                schedulers,
-                None,
-                options.ngpu,
-            )
+        checkpoints = checkpoint.Checkpoints(folder)
+        if options.resume:
+            place = f"cuda:{torch.cuda.current_device()}" if options.ngpu > 0 else "cpu"
+            states = checkpoints.load(place)
+            if states is not None:
+                cls._restore(states, model, reporter, optimizers, schedulers)
         start_epoch = reporter.get_epoch() + 1
         if model.standardize_pooled and start_epoch == 1:
             batches = islice(train_iter_factory.build_iter(1), STANDARDIZE_BATCHES)
@@ -155,7 +148,7 @@ class SERTrainer(Trainer):
             if rank == 0:
                 stats = checkpoint.reporter_state(reporter)["stats"]
                 progress.epoch_done(epoch, stats[epoch]["train"], stats[epoch]["valid"])
-                cls._save(folder, model, optimizers, schedulers, reporter, options)
+                cls._save(checkpoints, model, optimizers, schedulers, reporter, options)
                 cls._show(folder, reporter, stats, writers)
                 if options.use_wandb:
                     reporter.wandb_log()
@@ -164,31 +157,25 @@ class SERTrainer(Trainer):
                 checkpoint.average_best(folder, reporter, criterion, _keep(options))
                 for criterion in options.best_model_criterion
             ]
-            checkpoint.link(folder / FINAL_WEIGHTS, averages[0].name)
+            link(folder / FINAL_WEIGHTS, averages[0].name)
             logging.info(f"training finished after {reporter.get_epoch()} epochs on {device}")
 
     @staticmethod
-    def resume(
-        file: str | Path,
-        model: torch.nn.Module,
+    def _restore(
+        states: Mapping[str, Any],
+        model: SERModel,
         reporter: Reporter,
         optimizers: Sequence[Optimizer],
         schedulers: Sequence[AbsScheduler | None],
-        scaler: None = None,
-        ngpu: int = 0,
-        strict: bool = True,
     ) -> None:
         """Continue as if there had been no interruption."""
-        device = f"cuda:{torch.cuda.current_device()}" if ngpu > 0 else "cpu"
-        states = checkpoint.load(Path(file), device)
-        model.load_state_dict(states["model"], strict=strict)
+        model.load_state_dict(states["model"])
         checkpoint.restore_reporter(reporter, states["reporter"])
         for optimizer, state in zip(optimizers, states["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         for scheduler, state in zip(schedulers, states["schedulers"], strict=True):
             if scheduler is not None:
                 scheduler.load_state_dict(state)
-        logging.info(f"resumed from {file}, after epoch {reporter.get_epoch()}")
 
     @classmethod
     @torch.no_grad()
@@ -288,7 +275,7 @@ class SERTrainer(Trainer):
 
     @staticmethod
     def _save(
-        folder: Path,
+        checkpoints: checkpoint.Checkpoints,
         model: SERModel,
         optimizers: Sequence[Optimizer],
         schedulers: Sequence[AbsScheduler | None],
@@ -296,24 +283,25 @@ class SERTrainer(Trainer):
         options: TrainerOptions,
     ) -> None:
         """Weights of the epoch, then the checkpoint that tells of it; then outlived ones go."""
-        epoch = reporter.get_epoch()
+        folder, epoch = checkpoints.folder, reporter.get_epoch()
         weights = model.state_dict()
         checkpoint.save(folder / f"{epoch}epoch.pth", weights)
-        checkpoint.link(folder / "latest.pth", f"{epoch}epoch.pth")
-        checkpoint.save(
-            folder / CHECKPOINT,
+        link(folder / "latest.pth", f"{epoch}epoch.pth")
+        checkpoints.save(
             {
                 "model": weights,
                 "reporter": checkpoint.reporter_state(reporter),
                 "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "schedulers": [s.state_dict() if s is not None else None for s in schedulers],
-            },
+            }
         )
         kept = {epoch}
         for phase, metric, mode in options.best_model_criterion:
-            best = reporter.sort_epochs(phase, metric, mode)
-            checkpoint.link(folder / f"{phase}.{metric}.best.pth", f"{best[0]}epoch.pth")
-            kept.update(best[: max(_keep(options))])
+            ranking = reporter.sort_epochs(phase, metric, mode)
+            link(folder / f"{phase}.{metric}.best.pth", f"{ranking[0]}epoch.pth")
+            kept.update(ranking[: max(_keep(options))])
+            # A run that goes on from the spare checkpoint may not repeat this epoch to the bit.
+            kept.update([e for e in ranking if e != epoch][: max(_keep(options))])
         for old in range(1, epoch):
             if old not in kept:
                 (folder / f"{old}epoch.pth").unlink(missing_ok=True)
@@ -324,7 +312,7 @@ class SERTrainer(Trainer):
     ) -> None:
         """The learning curves' figures as a file, and in TensorBoard."""
         history = [{"epoch": epoch, **phases} for epoch, phases in stats.items()]
-        with atomic_write(folder / "history.json") as stream:
+        with atomic_write(folder / HISTORY) as stream:
             json.dump(history, stream, indent=1)
         logging.info(reporter.log_message())
         for phase, writer in (writers or {}).items():

@@ -14,6 +14,7 @@ from sermtl.data.datadir import read_column, write_column
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive
+from sermtl.jobs import GOING
 from sermtl.stage import Stage
 from sermtl.transcription.normalizers import text_normalizer
 from sermtl.transcription.records import Transcript, read_transcripts
@@ -95,7 +96,7 @@ class DumpedSet:
         """
         if afresh or not begun.is_done():
             for lock in self.work.glob(self.lock("*")):
-                with exclusive(self.work, lock.name):
+                with exclusive(self.work, lock.name, GOING):
                     pass
             shutil.rmtree(self.work, ignore_errors=True)
             self._counted.clear()

@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -136,10 +137,8 @@ class Pipeline:
         """Without a warning, until none is left."""
         while living := self.living():
             for process in living:
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             time.sleep(0.02)
 
     def copy_to(self, folder: Path) -> Pipeline:
