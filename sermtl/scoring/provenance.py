@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sermtl
+from sermtl.documents import read_json
 
 PACKAGES = ("torch", "transformers", "espnet", "numpy", "rapidfuzz", "matplotlib")
 COMMAND_VARIABLE = "SERMTL_COMMAND"
@@ -38,7 +38,7 @@ def provenance(models: dict[str, Path], module: str, arguments: list[str]) -> di
         "commit": _commit(),
         "versions": {"sermtl": sermtl.__version__, **_versions()},
         "confs": [_from_here(folder / "conf.yaml") for folder in models.values()],
-        "parameters": json.loads(counts.read_text()) if counts.exists() else None,
+        "parameters": read_json(counts, "remove it") if counts.exists() else None,
     }
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shutil
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import bad_answers
 import bad_labels
 import bad_manifests
 import numpy as np
@@ -15,8 +19,11 @@ import soundfile
 from bad_data_dirs import DATA_DIRS, READ_BY_SUMMARY
 from bad_manifests import MANIFESTS
 from bad_tables import Bad
+from experiment_folders import Experiment
+from matplotlib.figure import Figure
 
 from sermtl.bin import prepare, stats
+from sermtl.cli import score
 from sermtl.corpora import load_corpus
 from sermtl.data import dump
 from sermtl.data.labels import load_labels
@@ -175,3 +182,48 @@ def test_msp_podcast(bad: Bad, root, tmp_path, capsys) -> None:
     if not bad.refused:
         assert len(read()) == len(before)
         assert bad.told or read() == before
+
+
+def score_pair(folder: Path) -> str:
+    """What ``sermtl score`` prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        files = (folder / bad_answers.REF, folder / bad_answers.HYP)
+        score.run(Namespace(reference=files[0], hypothesis=files[1], json=False))
+    print(printed.getvalue())
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("bad", bad_answers.PAIRS, ids=lambda bad: bad.name)
+def test_pairs_of_tables(bad: Bad, tmp_path, capsys) -> None:
+    bad_answers.make_pair(tmp_path)
+    before = score_pair(tmp_path)
+    capsys.readouterr()
+    bad.damage(tmp_path)
+    expect(bad, lambda: score_pair(tmp_path), capsys)
+    assert bad.told or score_pair(tmp_path) == before
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch) -> Experiment:
+    """Answered, not scored; its pictures stay empty, as drawing takes most of the time."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
+    experiment = Experiment(tmp_path)
+    for name in ("train", "test"):
+        experiment.add_set(name)
+    experiment.add_predictions(experiment.exp, "test")
+    return experiment
+
+
+@pytest.mark.parametrize(
+    "bad", bad_answers.PREDICTIONS + bad_answers.EXTRA, ids=lambda bad: bad.name
+)
+def test_answers_of_a_model(bad: Bad, experiment, tmp_path, capsys) -> None:
+    options = {"test_sets": "test", "train_set": "train"}
+    before = experiment.score(**options)
+    bad.damage(tmp_path)
+    if (tmp_path / "extra.csv").exists():
+        options["extra_labels"] = str(tmp_path / "extra.csv")
+    capsys.readouterr()
+    expect(bad, lambda: experiment.score(**options), capsys)
+    assert bad.told or experiment.score(**options) == before
