@@ -129,7 +129,10 @@ class Tokenizer:
         expected = [*SPECIAL, *(tokenizer._learned() if bpe else tokens[len(SPECIAL) :])]
         for line, (token, wanted) in enumerate(zip_longest(tokens, expected), 1):
             if token != wanted or tokens.index(token) < line - 1:
-                raise UserError(f"{path}:{line}: damaged, {token!r} is out of place: {AGAIN}")
+                raise UserError(
+                    f"{path}:{line}: {token!r} is out of place, so this file or one beside it is "
+                    f"damaged: {AGAIN}"
+                )
         return tokenizer
 
     def _learned(self) -> list[str]:

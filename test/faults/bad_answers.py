@@ -203,3 +203,20 @@ EXTRA = [
     ),
     noted("extra: TSV", _extra("id\temotion\ntest-000\tglad\n"), r"outside .*glad 1"),
 ]
+RESULTS = [
+    Bad(
+        "results.json cut off",
+        rewrite("exp/tag/results.json", lambda t: t[:-9]),
+        r"json:\d+: no JSON",
+    ),
+    Bad("results.json empty", _exp("results.json", ""), r"results\.json:1: no JSON.*stage 7"),
+    Bad(
+        "results.json no text",
+        write("exp/tag/results.json", b"\xff"),
+        r"results\.json:1: not UTF-8",
+    ),
+    Bad("results.json missing", remove("exp/tag/results.json"), r"results\.json is missing"),
+    noted(
+        "scored_with.json cut off", _exp("scored_with.json", "{"), r"no paired test: .*json:1: no J"
+    ),
+]
