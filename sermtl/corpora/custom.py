@@ -19,6 +19,7 @@ from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.documents import PlainLoader, read_yaml
 from sermtl.errors import UserError, excerpt
 from sermtl.files import sha256
+from sermtl.terminal import printable
 
 TASKS = {**{task: task for task in CLASS_FILES}, "text": "transcript"}
 
@@ -79,23 +80,32 @@ def load(
 
 
 def _find_audio(manifest: Path, rows: Sequence[Row]) -> dict[str, Path]:
-    """Path as written -> file."""
+    """Path as written -> file; white space around it counts where there is such a file.
+
+    What is there and is no file, a folder say or a link to nowhere, is stage 1's to tell and count.
+    """
     found = {row.path: manifest.parent / row.path for row in rows}
-    missing = {written for written, file in found.items() if not _is_file(file)}
+    for written, file in found.items():
+        if written != written.strip() and not _is_there(file):
+            found[written] = manifest.parent / written.strip()
+    missing = {written for written, file in found.items() if not _is_there(file)}
     lines = [row.line for row in rows if row.path in missing]
     if lines:
         first = next(row for row in rows if row.path in missing)
         more = f" (and {len(lines) - 1} more rows)" if len(lines) > 1 else ""
-        name = excerpt(str(found[first.path]))
+        name = excerpt(printable(str(found[first.path])))
         raise UserError(f"{manifest}:{first.line}: there is no file {name}{more}")
     return found
 
 
-def _is_file(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     try:
-        return path.is_file()
-    except OSError:  # a name that is too long
+        path.lstat()
+    except PermissionError:  # nobody can say
+        return True
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return False
+    return True
 
 
 def _without_spaces(manifest: Path, rows: Sequence[Row]) -> dict[str | None, str]:

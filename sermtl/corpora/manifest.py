@@ -154,7 +154,7 @@ def _row(where: str, line: int, fields: dict[str, str]) -> Row:
         raise UserError(f"{where}: end {end} s is not after start {start or 0.0} s")
     return Row(
         line=line,
-        path=fields["path"].strip(),  # as it is: file names may hold double spaces
+        path=fields["path"],  # as it is: file names may hold spaces anywhere
         emotion=values.get("emotion"),
         gender=parse_gender(where, values.get("gender")),
         speaker=values.get("speaker"),

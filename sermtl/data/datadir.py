@@ -188,6 +188,21 @@ def _check_audio(path: Path, places: Iterable[str]) -> None:
             raise UserError(f"{path}:{number}: there is no audio file {file}")
 
 
+def unfit(path: str) -> str | None:
+    """Why a file's path can't stand in wav.scp; ``None`` if it can."""
+    if "\n" in path or "\r" in path:
+        return "a line break"
+    if path != path.strip():
+        return "white space at its end"
+    if path.endswith("|"):
+        return "a | at its end, which Kaldi takes for a command"
+    if audio_file(path) != path:
+        return "a number behind a colon at its end, which Kaldi takes for a place in an archive"
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        return "bytes that aren't UTF-8"
+    return None
+
+
 def write_column(path: Path, values: Mapping[str, str]) -> None:
     """One file, sorted by id.
 

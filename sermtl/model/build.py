@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from sermtl.data.statistics import inventories
 from sermtl.errors import UserError
+from sermtl.model.finite import not_finite
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.model.swfc import SWFCLoss
@@ -79,5 +80,10 @@ def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel
         raise UserError(
             f"{weights} doesn't fit {config_file}: missing {missing[:3]}, unexpected "
             f"{unexpected[:3]} ({len(missing)} and {len(unexpected)} in all)"
+        )
+    if odd := not_finite(state):
+        raise UserError(
+            f"{weights}: {len(odd)} of {len(state)} weights, {odd[0]} for one, are infinite or "
+            "undefined. Take other weights of the experiment, or train it anew"
         )
     return model.eval(), config

@@ -11,6 +11,7 @@ from typeguard import typechecked
 
 from sermtl.data.labels import NO_CLASS
 from sermtl.model.distributed import gather_rows
+from sermtl.model.finite import finite_rows
 
 
 class SWFCLoss(nn.Module):
@@ -113,8 +114,11 @@ class SWFCLoss(nn.Module):
         return -(weights * terms).sum(), int(known.sum())
 
     def _enqueue(self, features: Tensor, labels: Tensor) -> None:
-        """Overwrite the oldest entries with a batch's labelled features."""
-        known = labels != NO_CLASS
+        """Overwrite the oldest entries with a batch's labelled features.
+
+        An undefined one would spoil the steps of many batches.
+        """
+        known = (labels != NO_CLASS) & finite_rows(features)
         size = len(self.queue_labels)
         features, labels = features[known][-size:], labels[known][-size:]
         slots = (self.queue_next + torch.arange(len(labels), device=labels.device)) % size

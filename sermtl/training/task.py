@@ -6,6 +6,7 @@ import argparse
 import inspect
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -162,6 +163,9 @@ class SERTask(AbsTask):
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """As ESPnet's; one of several processes doesn't outlive the others."""
+        if args.cudnn_deterministic:  # ESPnet's option is about cuDNN's kernels only
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True)
         if not args.distributed:
             super().main_worker(args)
             return

@@ -27,10 +27,12 @@ from torch.optim import Optimizer
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive
 from sermtl.model.distributed import leave
+from sermtl.model.finite import not_finite
 from sermtl.model.ser_model import SERModel
 from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, checkpoint, validation
 from sermtl.training.progress import Progress
 from sermtl.training.schedule import WarmupCosine
+from sermtl.training.skipped import Skipped
 from sermtl.training.standardize import standardize_pooled
 
 UNSUPPORTED = {
@@ -111,6 +113,7 @@ class SERTrainer(Trainer):
         if model.standardize_pooled and start_epoch == 1:
             batches = islice(train_iter_factory.build_iter(1), STANDARDIZE_BATCHES)
             standardize_pooled(model, batches, device)
+        cls._check_weights(model, start_epoch - 1)
         network = cls._distribute(model, options, distributed_option)
         writers = cls._writers(folder, options) if rank == 0 else None
         progress = Progress(start_epoch, options.max_epoch)
@@ -125,17 +128,25 @@ class SERTrainer(Trainer):
                 batches = train_iter_factory.build_iter(epoch)
                 steps = len(batches)
                 cls._begin_epoch(optimizers, schedulers, epoch, steps, options)
+                skipped = Skipped(train, options.accum_grad)
                 invalid = cls.train_one_epoch(
                     model=network,
                     optimizers=optimizers,
                     schedulers=schedulers,
-                    iterator=progress.watch(batches, steps, epoch, train),
+                    iterator=skipped.watch(progress.watch(batches, steps, epoch, train)),
                     reporter=train,
                     scaler=None,
                     summary_writer=writers["train"] if writers else None,
                     options=options,
                     distributed_option=distributed_option,
                 )
+            reporter.stats[epoch]["train"] |= skipped.counts()
+            if invalid:
+                raise UserError(
+                    f"every step of epoch {epoch} had an infinite or undefined gradient: "
+                    f"try a lower learning rate or float32. {_kept(epoch)}"
+                )
+            cls._check_weights(model, epoch)
             with reporter.observe("valid") as valid:
                 cls.validate_one_epoch(
                     model, valid_iter_factory.build_iter(epoch), valid, options, distributed_option
@@ -148,11 +159,6 @@ class SERTrainer(Trainer):
                 cls._show(folder, reporter, stats, writers)
                 if options.use_wandb:
                     reporter.wandb_log()
-            if invalid:
-                raise UserError(
-                    f"every step of epoch {epoch} had an infinite or undefined gradient: "
-                    "try a lower learning rate or float32"
-                )
         if rank == 0:
             averages = [
                 checkpoint.average_best(folder, reporter, criterion, _keep(options))
@@ -248,6 +254,10 @@ class SERTrainer(Trainer):
         steps: int,
         options: TrainerOptions,
     ) -> None:
+        if steps < options.accum_grad:
+            raise UserError(
+                f"accum_grad {options.accum_grad}: an epoch has {steps} batches, too few for a step"
+            )
         for optimizer in optimizers:
             # What an epoch's odd batches left, which a run that resumes here wouldn't have.
             optimizer.zero_grad()
@@ -255,6 +265,16 @@ class SERTrainer(Trainer):
             if isinstance(scheduler, WarmupCosine):
                 updates = steps // options.accum_grad  # ESPnet leaves an epoch's odd batches out
                 scheduler.begin_epoch(epoch, options.max_epoch, updates)
+
+    @staticmethod
+    def _check_weights(model: SERModel, epoch: int) -> None:
+        """Refuse weights that aren't numbers before they are saved, and before they are used."""
+        if odd := not_finite(model.state_dict()):
+            when = f"after epoch {epoch}: try a lower learning rate. {_kept(epoch)}"
+            raise UserError(
+                f"{len(odd)} weights, {odd[0]} for one, are infinite or undefined "
+                + (when if epoch else "before training: are the weights that it begins with sound?")
+            )
 
     @staticmethod
     def _step(
@@ -309,6 +329,11 @@ class SERTrainer(Trainer):
         logging.info(reporter.log_message())
         for phase, writer in (writers or {}).items():
             reporter.tensorboard_add_scalar(writer, key1=phase)
+
+
+def _kept(epoch: int) -> str:
+    """What an epoch that fails leaves."""
+    return f"Epoch {epoch - 1} is still there." if epoch > 1 else "Nothing was saved."
 
 
 def _keep(options: TrainerOptions) -> list[int]:
