@@ -23,7 +23,7 @@ def read_json(path: Path, advice: str) -> Any:
             would keep the last.
     """
     try:
-        return json.loads(_text(path), object_pairs_hook=_distinct)
+        return json.loads(_text(path, f": {advice}"), object_pairs_hook=_distinct)
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: no JSON ({error.msg}): {advice}") from error
     except KeyError as error:
@@ -75,13 +75,14 @@ def read_yaml(path: Path, loader: type) -> Any:
         raise UserError(f"{path}:{line}: no YAML ({error.reason})") from error
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, advice: str = "") -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"can't read {path}: {error.strerror}") from error
+        raise UserError(f"can't read {path}: {error.strerror}{advice}") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
+        advice = advice or "; save the file as UTF-8"
+        raise UserError(f"{path}:{line}: not UTF-8{advice}") from error

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from sermtl.documents import read_yaml
 from sermtl.errors import UserError, first_line
 from sermtl.files import atomic_folder, atomic_write, exclusive
 
@@ -32,13 +33,13 @@ def packed_config(experiment: Path) -> dict[str, Any]:
     path = experiment / "config.yaml"
     if not path.exists():
         raise UserError(f"{path} is missing: train first (stage 5)")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = read_yaml(path, yaml.SafeLoader)
     return {key: config[key] for key in CONFIG_KEYS} | {"encoder": encoder_name(experiment)}
 
 
 def encoder_name(experiment: Path) -> str | None:
     """The pretrained encoder's name, without the folders of this machine; ``None`` without one."""
-    conf = yaml.safe_load((experiment / "conf.yaml").read_text(encoding="utf-8"))
+    conf = read_yaml(experiment / "conf.yaml", yaml.SafeLoader)
     model = conf["frontend_conf"]["model"]
     if not isinstance(model, str):
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from sermtl.canvas import files as files_of
 from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.splits import Run
+from sermtl.documents import read_json
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write, exclusive
 from sermtl.inference import EMBEDDINGS, TABLE
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not work.is_done() or args.force == "true":
         with exclusive(target, ".score.lock"):
             work.finish([*_score(target, parts, models, args, arguments), remember(args)])
-    print(summary(json.loads((target / "results.json").read_text(encoding="utf-8"))))
+    print(summary(read_json(target / "results.json", "give --force true")))
     print(f"written: {target}/RESULTS.md, results.json beside it, and plots")
 
 
@@ -109,7 +110,7 @@ def _inputs(
         files += [part.folder / TABLE, part.folder / EMBEDDINGS]
         files += [part.dump / name for name in (*LABEL_FILES.values(), CORPUS_TEXT, UNREADABLE)]
         files += audio_files(part.dump)
-        files += [args.dumpdir / name / "text" for name in part.run.train]
+        files += [args.dumpdir / name / f for name in part.run.train for f in LABEL_FILES.values()]
         files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]
     files += label_files(args.dumpdir, _runs(parts))
     return [*files, Path(args.extra_labels)] if args.extra_labels else files

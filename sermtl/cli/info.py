@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sermtl.cli.options import MODEL
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.terminal import columns, style
 
@@ -50,7 +51,7 @@ def read(folder: Path) -> dict[str, Any]:
     from sermtl.packing import CONFIG, LAYERS, RESULTS, packed_config
 
     if (folder / CONFIG).exists():
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG, "fetch or pack the model again")
     elif (folder / "config.yaml").exists():
         config = packed_config(folder)
     else:
@@ -75,7 +76,7 @@ def read(folder: Path) -> dict[str, Any]:
     }
     for key, file in (("layer_weights", LAYERS), ("results", RESULTS)):
         if (folder / file).exists():
-            content = json.loads((folder / file).read_text(encoding="utf-8"))
+            content = read_json(folder / file, "make it again (stage 6 or 7), or remove it")
             facts[key] = content["weights"] if key == "layer_weights" else content
     return facts
 

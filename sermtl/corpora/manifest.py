@@ -54,8 +54,6 @@ def read_manifest(path: str | Path) -> Manifest:
     for line, fields in read_rows(path, ["path"], lower=True):
         names = list(fields)
         rows.append(_row(f"{path}:{line}", line, fields))
-    if not rows:
-        raise UserError(f"{path} has a header and no rows")
     return Manifest(rows, [name for name in names if name not in COLUMNS])
 
 
@@ -70,8 +68,8 @@ def read_rows(
         lower: write the columns' names in small letters.
 
     Raises:
-        UserError: as `read_table`, if a column is missing or twice there, or a record has more or
-            fewer fields than the header.
+        UserError: as `read_table`, if a column is missing or twice there, a record has more or
+            fewer fields than the header, or there is none.
     """
     records = read_table(path)
     line, header = next(records, (1, []))
@@ -86,6 +84,7 @@ def read_rows(
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{path}:{line}: two columns are called {excerpt(name)!r}")
+    line = 0
     for line, fields in records:
         if len(fields) != len(names):
             raise UserError(
@@ -93,6 +92,8 @@ def read_rows(
                 "(a field that holds the delimiter must be quoted)"
             )
         yield line, dict(zip(names, fields, strict=True))
+    if not line:
+        raise UserError(f"{path} has a header and no rows")
 
 
 def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -115,7 +116,18 @@ def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise UserError(f"{path}:{line}: a NUL byte, so no UTF-8 text; save the file as UTF-8")
     first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
     delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    yield from read_records(path, io.StringIO(text, newline=""), delimiter)
+
+
+def read_records(
+    path: Path, lines: Iterable[str], delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
+    """The non-empty records of a delimited file's lines, each with the line on which it begins.
+
+    Raises:
+        UserError: naming ``path`` and the line, for a broken quotation.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     try:
         for fields in reader:
@@ -174,7 +186,7 @@ def parse_gender(where: str, value: str | None) -> str | None:
     Raises:
         UserError: for anything else.
     """
-    if value is None or value.lower() == "unknown":
+    if value is None or value.lower() in ("unknown", UNKNOWN):
         return None
     if value.lower() not in GENDERS:
         raise UserError(

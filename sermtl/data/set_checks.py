@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import filecmp
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,18 @@ def compare_with_training(tested: Labels, training: Labels) -> dict[str, Any]:
     if len(counts["emotion"]) == 1:
         found["only"] = min(counts["emotion"])
     return found
+
+
+def pooled(findings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was found of several folds' test sets as of one."""
+    total: dict[str, Any] = {}
+    for found in findings:
+        for key in found.keys() - {"only"}:
+            if key == "utterances":
+                total[key] = total.get(key, 0) + found[key]
+            else:
+                total[key] = dict(Counter(total.get(key, {})) + Counter(found[key]))
+    return total
 
 
 def remarks(found: Mapping[str, Any]) -> list[str]:

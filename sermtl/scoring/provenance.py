@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from pathlib import Path
 from typing import Any
 
+from sermtl.documents import read_json
 from sermtl.versions import differences, versions, versions_of
 
 COMMAND_VARIABLE = "SERMTL_COMMAND"
@@ -39,7 +39,7 @@ def provenance(models: dict[str, Path], module: str, arguments: list[str]) -> di
         "versions": now,
         "trained_with": "; then ".join(changes or "as now" for changes in trained if any(trained)),
         "confs": [_from_here(folder / "conf.yaml") for folder in models.values()],
-        "parameters": json.loads(counts.read_text()) if counts.exists() else None,
+        "parameters": read_json(counts, "remove it") if counts.exists() else None,
     }
 
 

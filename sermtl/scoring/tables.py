@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sermtl import markdown
+from sermtl.data.set_checks import remarks
 from sermtl.data.tasks import CLOSED
 
 FIGURES = {
@@ -207,6 +208,7 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
         )
         left_out = scores["speaker_eer"].get("without", {})
         notes += [f"no speaker pairs of {fold}: {why}" for fold, why in left_out.items()]
+    notes += remarks(scores.get("against_training", {}))
     notes += [f"no {TASKS[key]}: {why}" for key, why in scores.get("absent", {}).items()]
     return notes
 

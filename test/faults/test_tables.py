@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shutil
+import subprocess
+import sys
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import bad_answers
 import bad_labels
 import bad_manifests
+import bad_training_data
 import numpy as np
 import pytest
 import soundfile
 from bad_data_dirs import DATA_DIRS, READ_BY_SUMMARY
 from bad_manifests import MANIFESTS
 from bad_tables import Bad
+from experiment_folders import Experiment as Scored
+from matplotlib.figure import Figure
 
 from sermtl.bin import prepare, stats
+from sermtl.cli import compare, score
 from sermtl.corpora import load_corpus
 from sermtl.data import dump
 from sermtl.data.labels import load_labels
 from sermtl.data.summary import summarise
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
+from sermtl.training.conf import resolve
+from sermtl.training.experiment import Experiment
 
 
 def stage1(folder: Path) -> None:
@@ -175,3 +187,87 @@ def test_msp_podcast(bad: Bad, root, tmp_path, capsys) -> None:
     if not bad.refused:
         assert len(read()) == len(before)
         assert bad.told or read() == before
+
+
+def score_pair(folder: Path) -> str:
+    """What ``sermtl score`` prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        files = (folder / bad_answers.REF, folder / bad_answers.HYP)
+        score.run(Namespace(reference=files[0], hypothesis=files[1], json=False))
+    print(printed.getvalue())
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("bad", bad_answers.PAIRS, ids=lambda bad: bad.name)
+def test_pairs_of_tables(bad: Bad, tmp_path, capsys) -> None:
+    bad_answers.make_pair(tmp_path)
+    before = score_pair(tmp_path)
+    capsys.readouterr()
+    bad.damage(tmp_path)
+    expect(bad, lambda: score_pair(tmp_path), capsys)
+    assert bad.told or score_pair(tmp_path) == before
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch) -> Scored:
+    """Answered, not scored; its pictures stay empty, as drawing takes most of the time."""
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
+    experiment = Scored(tmp_path)
+    for name in ("train", "test"):
+        experiment.add_set(name)
+    experiment.add_predictions(experiment.exp, "test")
+    return experiment
+
+
+@pytest.mark.parametrize(
+    "bad", bad_answers.PREDICTIONS + bad_answers.EXTRA, ids=lambda bad: bad.name
+)
+def test_answers_of_a_model(bad: Bad, experiment, tmp_path, capsys) -> None:
+    options = {"test_sets": "test", "train_set": "train"}
+    before = None if bad.told else experiment.score(**options)
+    bad.damage(tmp_path)
+    if (tmp_path / "extra.csv").exists():
+        options["extra_labels"] = str(tmp_path / "extra.csv")
+    capsys.readouterr()
+    expect(bad, lambda: experiment.score(**options), capsys)
+    assert bad.told or experiment.score(**options) == before
+
+
+@pytest.mark.parametrize("bad", bad_training_data.TRAINING, ids=lambda bad: bad.name)
+def test_before_training(bad: Bad, prepared, capsys) -> None:
+    stage4(prepared)
+    bad_training_data.make(prepared)
+
+    def begin(name: str) -> dict[str, str]:
+        conf = resolve([prepared / bad_training_data.CONF])
+        dumps = {part: [prepared / "dump" / part] for part in ("train", "valid")}
+        places = (prepared / "stats", prepared / "tokens")
+        Experiment(prepared / name, conf, *places, dumps).prepare()
+        files = [prepared / name / "conf.yaml", prepared / name / "tokens" / "tokens.txt"]
+        return {file.name: file.read_text() for file in files}
+
+    before = begin("before")
+    bad.damage(prepared)
+    expect(bad, lambda: begin("after"), capsys)
+    assert bad.refused or begin("after") == before
+
+
+@pytest.mark.parametrize("bad", bad_answers.RESULTS, ids=lambda bad: bad.name)
+def test_results_that_are_compared(bad: Bad, experiment, tmp_path, capsys) -> None:
+    experiment.score(test_sets="test", train_set="train")
+    other = shutil.copytree(experiment.exp, experiment.exp.with_name("other"))
+    bad.damage(tmp_path)
+    expect(
+        bad, lambda: compare.run(Namespace(experiments=[experiment.exp, other], json=False)), capsys
+    )
+
+
+def test_a_command_says_it_in_one_line(root, tmp_path) -> None:
+    bad_answers.make_pair(tmp_path)
+    (tmp_path / bad_answers.HYP).write_text("id,emotion\nu00,joy\nu00,sad\n")
+    files = [str(tmp_path / name) for name in (bad_answers.REF, bad_answers.HYP)]
+    command = [sys.executable, "-m", "sermtl.cli", "score", *files]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: {files[1]}:3: u00 appears twice\n"
