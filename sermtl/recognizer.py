@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from sermtl.model.precision import precision
 from sermtl.model.ser_model import SERModel
 from sermtl.packing import CONFIG, WEIGHTS, unpacked
 from sermtl.prediction import Answer, Prediction, joined, windows_of
+from sermtl.terminal import printable
 from sermtl.training import FINAL_WEIGHTS
 
 Audio = str | Path | bytes | BinaryIO | tuple[np.ndarray, int]
@@ -179,7 +179,8 @@ class EmotionRecognizer:
         clips: list[np.ndarray | UserError] = []
         samples = 0
         for audio in audios:
-            names.append(str(audio) if isinstance(audio, str | Path) else "the recording")
+            is_path = isinstance(audio, str | Path)
+            names.append(printable(str(audio)) if is_path else "the recording")
             try:
                 clips.append(self._samples(audio, names[-1]))
             except UserError as error:
@@ -220,16 +221,14 @@ class EmotionRecognizer:
     def _samples(self, audio: Audio, name: str) -> np.ndarray:
         """``(N,)`` float32 at 16 kHz, within full scale and long enough for the encoder."""
         if isinstance(audio, tuple):
-            samples = to_mono_16k(*_checked(*audio))
+            try:
+                samples = to_mono_16k(*_checked(*audio))
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from error
         else:
             samples = read_audio(io.BytesIO(audio) if isinstance(audio, bytes) else audio)
         if len(samples) < self.model.frontend.encoder.min_samples:
             raise UserError(f"{name}: {self.model.frontend.why_not(len(samples))}")
-        peak = float(max(samples.max(), -samples.min()))
-        if not math.isfinite(peak):
-            raise UserError(f"{name}: samples that are not finite numbers")
-        if peak > 1.0:
-            samples /= np.float32(peak)  # as stage 1 does
         return samples
 
     def _prediction(self, answers: Sequence[Answer]) -> Prediction:
@@ -273,11 +272,7 @@ def _checked(samples: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
     """Samples from Python, whose shape tells whether they are what they should be."""
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and samples.shape[1] > samples.shape[0]):
-        raise UserError(
-            f"the recording: samples of shape {samples.shape}, not (N,) or (N, channels)"
-        )
-    if not rate > 0:
-        raise UserError(f"the recording: a rate of {rate} Hz")
+        raise UserError(f"samples of shape {samples.shape}, not (N,) or (N, channels)")
     return samples, rate
 
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's controls, surrogates and line separators
 CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -19,6 +20,19 @@ def coloured(stream: TextIO) -> bool:
 def style(text: str, name: str, stream: TextIO | None = None) -> str:
     """``text`` in one of `CODES`, for a stream that shows colours; else as it is."""
     return f"\033[{CODES[name]}m{text}\033[0m" if coloured(stream or sys.stdout) else text
+
+
+def printable(text: str) -> str:
+    """A file's name, say, on one line: control characters and bytes that aren't UTF-8 escaped."""
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in UNPRINTABLE else c
+        for c in text
+    )
+
+
+def writable(text: str) -> str:
+    r"""What UTF-8 can hold: other bytes of a file's name become ``\udcXX``, as in JSON."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def width(text: str) -> int:

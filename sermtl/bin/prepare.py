@@ -15,7 +15,7 @@ from sermtl.corpora import load_corpus
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.audio import DIGESTS, UNREADABLE, audio_files
 from sermtl.data.datadir import label_columns, write_column, write_data_dir
-from sermtl.data.dump import dump_audio, source_of
+from sermtl.data.dump import Dumped, dump_audio, source_of
 from sermtl.data.labels import load_labels
 from sermtl.data.speed_perturbation import original_set, parse_factors, perturb
 from sermtl.data.splits import is_set_name, write_folds
@@ -133,10 +133,10 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
     files = [data / file for file in ("wav.scp", *LABEL_FILES.values(), "utt2dur", "spk2utt")]
     archives = [dump / name for name in dumped.digests]
     stage.finish([*files, *audio_files(dump), *archives, dump / "utt2num_samples"])
-    print(_summary(name, columns, dumped.unreadable))
+    print(_summary(name, columns, dumped))
 
 
-def _summary(name: str, columns: dict[str, dict[str, str]], unreadable: dict[str, str]) -> str:
+def _summary(name: str, columns: dict[str, dict[str, str]], dumped: Dumped) -> str:
     hours = sum(map(float, columns["utt2dur"].values())) / 3600
     known = [
         f"{label} {sum(value != UNKNOWN for value in columns[file].values())}"
@@ -147,7 +147,11 @@ def _summary(name: str, columns: dict[str, dict[str, str]], unreadable: dict[str
         f"{name}: {len(columns['utt2dur'])} utterances, {hours:.2f} h, {speakers} speakers; "
         f"labelled: {', '.join(known)}"
     )
-    return text + (f"; {len(unreadable)} unreadable, left out" if unreadable else "")
+    if dumped.silent:
+        text += f"; {len(dumped.silent)} without any sound, e.g. {min(dumped.silent)}"
+    if dumped.unreadable:
+        text += f"; {len(dumped.unreadable)} unreadable, left out"
+    return text
 
 
 if __name__ == "__main__":

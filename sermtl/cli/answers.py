@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from sermtl.data.tasks import CLOSED
-from sermtl.terminal import style, width
+from sermtl.terminal import printable, style, width, writable
 
 if TYPE_CHECKING:
     from sermtl.prediction import Prediction
@@ -33,7 +33,7 @@ class Writer:
     ) -> None:
         self.stream, self.timeline = stream, timeline
         self.table: csv.DictWriter | None = None
-        self.widest = min(40, max(map(width, names), default=0))
+        self.widest = min(40, max((width(printable(name)) for name in names), default=0))
         self.total = shutil.get_terminal_size().columns
         self.line = {"csv": self._csv, "jsonl": self._jsonl, "table": self._row}[kind]
 
@@ -49,7 +49,7 @@ class Writer:
     def _csv(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
         from sermtl.inference import row
 
-        values = row(name, answer)
+        values = row(writable(name), answer)
         values = {"id": values.pop("id"), **place, **values}
         if self.table is None:
             self.table = csv.DictWriter(self.stream, list(values), lineterminator="\n")
@@ -60,9 +60,11 @@ class Writer:
         values = {"id": name, **place, **answer.to_dict()}
         if self.timeline:
             del values["windows"]
-        self.stream.write(json.dumps(values, ensure_ascii=False) + "\n")
+        # JSON reads the escapes back, so that the id is the name that Python finds the file by.
+        self.stream.write(writable(json.dumps(values, ensure_ascii=False)) + "\n")
 
     def _row(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
+        name = printable(name)
         shown = name if width(name) <= self.widest else "…" + name[1 - self.widest :]
         cells = [shown + " " * (self.widest - width(shown))]
         if place:

@@ -17,7 +17,7 @@ from sermtl.terminal import style
 DETAILS = """\
 PATH is a recording, a folder (all recordings below it), a pattern such as 'talks/*.mp3', or -
 for a list on standard input, one path a line. What can't be read is told at the end, and the
-exit status is 1 then; all others are answered."""
+exit status is 1 then; all others are answered. A name that begins with - is written ./-name."""
 
 
 def add_parser(commands: argparse._SubParsersAction) -> None:
@@ -59,25 +59,28 @@ def run(args: argparse.Namespace) -> None:
     from sermtl.cli.recordings import recordings
 
     kind = args.format or _format(args.output)
-    paths = list(recordings(args.paths, sys.stdin))
+    found = list(recordings(args.paths, sys.stdin.buffer))
+    paths = [path for path in found if isinstance(path, str)]
+    bad = [error for error in found if isinstance(error, UserError)]
+    if not paths:
+        raise _Failed(bad, len(found))
     recognizer = load(args)
-    found = recognizer.stream(paths, args.batch_seconds, args.window, errors="return")
-    bad: list[UserError] = []
+    answers = recognizer.stream(paths, args.batch_seconds, args.window, errors="return")
     with ExitStack() as opened:
         target = opened.enter_context(atomic_write(args.output)) if args.output else sys.stdout
         writer = Writer(target, kind, paths, args.timeline)
         # A bar on the terminal that the answers appear on would be torn by them.
         quiet = True if target is sys.stdout and sys.stdout.isatty() else None
-        pairs = zip(paths, found, strict=True)
+        pairs = zip(paths, answers, strict=True)
         for path, answer in tqdm(pairs, total=len(paths), unit="", disable=quiet):
             if isinstance(answer, UserError):
                 bad.append(answer)
             else:
                 writer.write(path, answer)
-        if args.output and len(bad) == len(paths):
-            raise _Failed(bad, len(paths))
+        if args.output and len(bad) == len(found):
+            raise _Failed(bad, len(found))
     if bad:
-        raise _Failed(bad, len(paths))
+        raise _Failed(bad, len(found))
 
 
 def _format(output: Path | None) -> str:

@@ -66,22 +66,27 @@ def matched(
         yield file, match
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise UserError(f"{error.filename}: can't be read ({error.strerror})") from error
+
+
+def walk(folder: Path, onerror: Callable[[OSError], None] = _refuse) -> Iterator[Path]:
     """Every file below a folder, through links as well, each folder once.
 
+    Args:
+        folder: where to begin.
+        onerror: takes the error of a folder that can't be read, whose files would be missing in
+            silence.
+
     Raises:
-        UserError: for a folder that can't be read, whose files would be missing in silence.
+        UserError: for such a folder, by default.
     """
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=onerror, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
             continue
         seen.add(real)
         yield from (Path(place, name) for name in names)
-
-
-def _refuse(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise UserError(f"{error.filename}: can't be read ({error.strerror})") from error

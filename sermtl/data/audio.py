@@ -2,90 +2,166 @@
 
 from __future__ import annotations
 
-import re
-import shutil
+import os
+import stat
 import struct
-import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import kaldiio
 import numpy as np
 import soundfile
 import soxr
 
 from sermtl.data import SAMPLE_RATE
-from sermtl.data.datadir import read_column
+from sermtl.data.cut_off import missing_bytes
+from sermtl.data.datadir import read_column, read_lengths
+from sermtl.data.ffmpeg import decode
 from sermtl.errors import UserError
+from sermtl.terminal import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_SAMPLES = 400  # one frame of the encoders
+RATES = (1_000, 1_000_000)  # Hz; a broken header's 1 Hz would fill the memory
 FULL_SCALE = 32_768
+HEADER_BYTES = 44  # of a dumped clip
+LOUDEST = 2.0**31  # floats may be whole numbers of 32 bit; what is beyond was never sound
 DIGESTS = "audio.sha256"  # of each archive of a dumped set
 UNREADABLE = "unreadable.txt"  # of a dumped set: clips left out, and why
 
-# What ffmpeg says of a cut MP4, MOV or Matroska file, though it ends well with the part before.
-CUT_OFF = ("partial file", "File ended prematurely")
-NO_TRACK = "does not contain any stream"
+BLOCK = 1 << 20  # frames read at once: many channels needn't be in memory
+NO_LENGTH = 2**63 - 1  # libsndfile's, of a FLAC whose header leaves the length open
+NO_FILE = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def read_audio(
     source: str | Path | BinaryIO, start: float | None = None, end: float | None = None
 ) -> np.ndarray:
-    """Samples ``(N,)`` float32 at 16 kHz, channels averaged.
+    """Samples ``(N,)`` float32 at 16 kHz, channels averaged, not beyond full scale.
 
     Args:
         source: a file that soundfile reads, or a video that ffmpeg reads.
         start, end: seconds; the stretch to read.
 
     Raises:
-        UserError: if the file can't be read, breaks off, or has no such stretch. (An AVI that
-            breaks off is read up to there: it doesn't tell.)
+        UserError: naming the file, if it can't be read, breaks off, or has no such stretch.
     """
-    name = source if isinstance(source, str | Path) else "the recording"
-    if name is source and not Path(source).exists():
-        raise UserError(f"{source}: there is no such file")
+    is_path = isinstance(source, str | Path)
     try:
-        file = soundfile.SoundFile(source)
-    except soundfile.LibsndfileError as error:
-        if name is not source or not Path(source).is_file():
-            raise UserError(f"{name}: {_reason(error)}") from error
-        return to_mono_16k(_decode(Path(source), start, end, error), SAMPLE_RATE)
+        with _open(source) if is_path else nullcontext(source) as stream:
+            if missing := missing_bytes(stream):
+                raise UserError(f"cut off, {missing} bytes short of what its header says")
+            stream.seek(0)
+            return to_mono_16k(*_samples(stream, source, start, end))
+    except UserError as error:
+        name = printable(str(source)) if is_path else "the recording"
+        raise UserError(f"{name}: {error}") from error
+
+
+def _open(path: str | Path) -> BinaryIO:
+    """A regular file."""
     try:
-        with file:
-            rate = file.samplerate
-            first = round((start or 0.0) * rate)
-            last = file.frames if end is None else round(end * rate)
-            if not 0 <= first <= last or last > file.frames + rate // 100:
-                raise UserError(
-                    f"{name}: no stretch from {start} to {end} s in {file.frames / rate:.2f} s"
-                )
-            file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
+        # Asked before opening: a pipe would wait for somebody to write, a device never end.
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind in NO_FILE:
+            raise UserError(f"{NO_FILE[kind]}, not a file")
+        return open(path, "rb", buffering=0)  # libsndfile goes on from the same position
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        if os.path.islink(path):
+            target = printable(os.readlink(path))
+            raise UserError(f"a link to {target}, which isn't there") from error
+        raise UserError("there is no such file") from error
+    except OSError as error:
+        raise UserError(f"can't be read ({error.strerror})") from error
+
+
+def _samples(
+    stream: BinaryIO, source: str | Path | BinaryIO, start: float | None, end: float | None
+) -> tuple[np.ndarray, int]:
+    """``(N,)``, channels averaged, and their rate."""
+    path = str(source) if isinstance(source, str | Path) else None
+    try:
+        # Not by its name, which libsndfile believes: anything called .au would be sound.
+        file = soundfile.SoundFile(stream if path is None else stream.fileno(), closefd=False)
     except soundfile.LibsndfileError as error:
-        # Not handed to ffmpeg, which would take the part before the damage for the whole.
-        raise UserError(f"{name}: damaged or cut off ({error})") from error
-    return to_mono_16k(samples, rate)
+        reason = error.error_string.rstrip(".")
+        if path is None:
+            raise UserError(reason) from error
+        return decode(path, start, end, reason), SAMPLE_RATE
+    with file:
+        if path is not None and file.frames == NO_LENGTH:
+            return decode(path, start, end, "its header leaves the length open"), SAMPLE_RATE
+        rate = file.samplerate
+        first = round((start or 0.0) * rate)
+        last = file.frames if end is None else round(end * rate)
+        if not 0 <= first <= last or last > file.frames + rate // 100:
+            raise UserError(f"no stretch from {start} to {end} s in {file.frames / rate:.2f} s")
+        last = min(last, file.frames)
+        try:
+            if first:
+                file.seek(first)
+            samples = _read(file, last - first)
+        except soundfile.LibsndfileError as error:
+            # Not handed to ffmpeg, which would take the part before the damage for the whole.
+            raise UserError(f"damaged or cut off ({error.error_string.rstrip('.')})") from error
+    # Of MP3 that doesn't tell its length, libsndfile's is an estimate.
+    if len(samples) < last - first and not file.subtype.startswith("MPEG"):
+        raise UserError(f"damaged or cut off ({len(samples)} of {last - first} samples)")
+    return samples, rate
+
+
+def _read(file: soundfile.SoundFile, frames: int) -> np.ndarray:
+    """The next frames, or fewer where the file ends: ``(N,)`` float32, channels averaged."""
+    blocks = [np.empty(0, np.float32)]
+    while frames > 0:
+        block = file.read(min(frames, BLOCK), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        frames -= len(block)
+        blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
+    return np.concatenate(blocks)
 
 
 def to_mono_16k(samples: np.ndarray, rate: int) -> np.ndarray:
     """``(N,)`` or ``(N, channels)`` at any rate in Hz to ``(M,)`` float32 at 16 kHz.
 
-    Integers are taken as fractions of their full scale.
+    Integers are taken as fractions of their full scale. A clip beyond full scale is scaled down as
+    a whole, not clipped.
+
+    Raises:
+        UserError: for samples that can't be sound, or a rate that can't be one of sound.
     """
     samples = np.asarray(samples)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UserError(f"a rate of {rate} Hz; from {RATES[0]} to {RATES[1]} are read")
     if samples.dtype.kind == "i":
         samples = samples / (np.iinfo(samples.dtype).max + 1)
+    peak = np.abs(samples).max(initial=0.0)
+    if not np.isfinite(peak):
+        raise UserError("samples that are not finite numbers")
+    if peak > LOUDEST:
+        raise UserError(f"samples as large as {peak:.0e}, which aren't sound")
     samples = samples.astype(np.float32)
     if samples.ndim == 2:
         samples = samples.mean(axis=1)
     if rate != SAMPLE_RATE:
         samples = soxr.resample(samples, rate, SAMPLE_RATE, quality="HQ")
-    return np.ascontiguousarray(samples, dtype=np.float32)
+    return np.ascontiguousarray(_within_full_scale(samples), dtype=np.float32)
+
+
+def _within_full_scale(samples: np.ndarray) -> np.ndarray:
+    peak = np.abs(samples).max(initial=0.0)
+    return samples / peak if peak > 1.0 else samples
 
 
 def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
@@ -101,14 +177,11 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
     What was read from 16 bit at 16 kHz comes back exactly.
 
     Raises:
-        UserError: for NaN or infinite samples, and clips too short for the encoders.
+        UserError: for clips too short for the encoders.
     """
     if len(samples) < MIN_SAMPLES:
         raise UserError(f"only {len(samples)} samples at 16 kHz, at least {MIN_SAMPLES} are needed")
-    peak = float(np.abs(samples).max())
-    if not np.isfinite(peak):
-        raise UserError("samples that are not finite numbers")
-    values = np.round(samples * (FULL_SCALE / max(1.0, peak)))
+    values = np.round(_within_full_scale(samples) * FULL_SCALE)
     return np.clip(values, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)  # 1.0 is 32768, too
 
 
@@ -132,18 +205,28 @@ def dumped_samples(place: str) -> np.ndarray:
         place: ``archive:offset``.
 
     Raises:
-        UserError: if there is no clip in stage 1's format.
+        UserError: if there is no clip in stage 1's format, or only the beginning of one.
     """
+    archive, _, offset = place.rpartition(":")
     try:
-        rate, samples = kaldiio.load_mat(place)
-    except (OSError, ValueError, RuntimeError, EOFError, TypeError, struct.error) as error:
+        with open(archive, "rb") as stream:
+            stream.seek(int(offset))
+            header = stream.read(HEADER_BYTES)
+            length = int.from_bytes(header[-4:], "little")
+            content = stream.read(length)
+    except (OSError, ValueError) as error:
         raise UserError(f"{place}: can't be read ({error}): run stage 1 again") from error
-    if rate != SAMPLE_RATE or samples.ndim != 1 or samples.dtype != np.int16:
-        raise UserError(
-            f"{place}: {rate} Hz, shape {samples.shape}, {samples.dtype}, "
-            "not 16 kHz mono int16: run stage 1 again"
-        )
-    return samples.astype(np.float32) / FULL_SCALE
+    if header != _header(length):
+        raise UserError(f"{place}: not a wav of 16 kHz, mono, 16 bit: run stage 1 again")
+    if len(content) < length:
+        raise UserError(f"{place}: cut off: run stage 1 again")
+    return np.frombuffer(content, "<i2").astype(np.float32) / FULL_SCALE
+
+
+def _header(length: int) -> bytes:
+    """What stands before ``length`` bytes of a dumped clip."""
+    fields = (length + 36, b"WAVEfmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    return struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", *fields, b"data", length)
 
 
 def audio_files(folder: str | Path) -> list[Path]:
@@ -152,11 +235,29 @@ def audio_files(folder: str | Path) -> list[Path]:
 
 
 def read_dump(folder: str | Path) -> Dump:
-    """Open ``dump/<set>``."""
+    """Open ``dump/<set>``.
+
+    Raises:
+        UserError: if files are missing or cut off.
+    """
     folder = Path(folder)
     paths = read_column(folder / "wav.scp")
-    lengths = read_column(folder / "utt2num_samples")
-    return Dump(list(paths), paths, [int(lengths[utt_id]) for utt_id in paths])
+    dump = Dump(list(paths), paths, list(read_lengths(folder, paths).values()))
+    _check_archives(dump)
+    return dump
+
+
+def _check_archives(dump: Dump) -> None:
+    """Refuse archives that end before their last clip does; its rest would be missing unnoticed."""
+    ends: dict[str, int] = {}
+    for place, samples in zip(dump.paths.values(), dump.lengths, strict=True):
+        archive, _, offset = place.rpartition(":")
+        end = int(offset) + HEADER_BYTES + 2 * samples
+        ends[archive] = max(end, ends.get(archive, 0))
+    for archive, end in ends.items():
+        size = os.path.getsize(archive) if os.path.exists(archive) else 0
+        if size < end:
+            raise UserError(f"{archive}: {size} bytes, {end} were written: run stage 1 again")
 
 
 def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -165,43 +266,3 @@ def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
     speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(c) for c in clips], batch_first=True)
     return speech, torch.tensor([len(clip) for clip in clips])
-
-
-def _reason(error: soundfile.LibsndfileError) -> str:
-    """Without the name of a file object, which is its place in memory."""
-    return error.error_string.rstrip(".")
-
-
-def _decode(path: Path, start: float | None, end: float | None, reason: Exception) -> np.ndarray:
-    """What soundfile can't read, through ffmpeg: ``(N,)`` at 16 kHz."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        try:
-            import imageio_ffmpeg
-        except ImportError:
-            raise UserError(
-                f"{path}: {reason}. If it is a video, install ffmpeg or imageio-ffmpeg"
-            ) from reason
-        ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    command = [ffmpeg, "-nostdin", "-loglevel", "error"]
-    command += ["-ss", str(start)] if start else []
-    command += ["-i", f"file:{path}"]
-    command += ["-t", str(end - (start or 0.0))] if end is not None else []
-    command += ["-vn", "-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE), "-"]
-    done = subprocess.run(command, capture_output=True)
-    said = done.stderr.decode(errors="replace").strip()
-    if any(words in said for words in CUT_OFF):
-        raise UserError(f"{path}: damaged or cut off")
-    if NO_TRACK in said:
-        raise UserError(f"{path}: no audio track was found in it")
-    if done.returncode or not done.stdout:
-        # The first line tells most, after the part of ffmpeg that speaks: "[mov @ 0x55d0] ...".
-        why = re.sub(r"^\[[^]]*\] ", "", said.partition("\n")[0]) or reason
-        raise UserError(f"{path}: neither audio nor video ({why})")
-    samples = np.frombuffer(done.stdout, dtype="<i2")
-    if end is not None and len(samples) < (end - (start or 0.0) - 0.01) * SAMPLE_RATE:
-        raise UserError(
-            f"{path}: no stretch from {start} to {end} s, it ends {len(samples) / SAMPLE_RATE:.2f} "
-            "s after the start"
-        )
-    return samples

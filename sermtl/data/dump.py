@@ -13,15 +13,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.archive import append
 from sermtl.data.audio import UNREADABLE, change_speed, read_audio, to_int16
+from sermtl.data.datadir import unfit
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, sha256
 from sermtl.stage import Stage
+from sermtl.terminal import printable
 
 SHARD_UTTERANCES = 500
 
@@ -32,6 +35,7 @@ class Dumped:
 
     places: dict[str, str] = field(default_factory=dict)  # id -> archive:offset
     samples: dict[str, int] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)  # ids of clips whose samples are all alike
     unreadable: dict[str, str] = field(default_factory=dict)  # id -> reason
     digests: dict[str, str] = field(default_factory=dict)  # archive -> SHA-256 of its content
 
@@ -67,6 +71,7 @@ def dump_audio(
                 part = job.result()
                 dumped.places |= part.places
                 dumped.samples |= part.samples
+                dumped.silent += part.silent
                 dumped.unreadable |= part.unreadable
                 dumped.digests |= part.digests
                 bar.update(len(part.places) + len(part.unreadable))
@@ -117,19 +122,31 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
     with atomic_write(archive, "wb") as stream:
         for u in utterances:
             try:
-                samples = to_int16(change_speed(read_audio(u.audio, u.start, u.end), u.speed))
+                samples = _samples(u)
             except UserError as error:
-                reason = str(error)
-                named = reason if u.audio in reason else f"{u.audio}: {reason}"
-                dumped.unreadable[u.id] = named
+                dumped.unreadable[u.id] = str(error)
                 continue
             dumped.places[u.id] = append(stream, archive, u.id, (SAMPLE_RATE, samples))
             dumped.samples[u.id] = len(samples)
+            if samples.min() == samples.max():
+                dumped.silent.append(u.id)
     dumped.digests[archive.name] = sha256(archive)
     with atomic_write(index) as stream:
         json.dump(vars(dumped), stream)
     work.finish([archive, index])
     return dumped
+
+
+def _samples(u: Utterance) -> np.ndarray:
+    """16 bit at 16 kHz; a `UserError` names the file."""
+    name = printable(u.audio)
+    if why := unfit(u.audio):
+        raise UserError(f"{name}: the name has {why}, so wav.scp can't hold it: rename it")
+    samples = change_speed(read_audio(u.audio, u.start, u.end), u.speed)
+    try:
+        return to_int16(samples)
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from error
 
 
 def source_of(u: Utterance) -> list[object]:
@@ -138,7 +155,7 @@ def source_of(u: Utterance) -> list[object]:
     Size and time stand for the file's content: reading all audio would take too long.
     """
     stamp = None
-    with suppress(FileNotFoundError, NotADirectoryError):  # reading tells of these
+    with suppress(OSError, ValueError):  # reading tells of these
         stat = os.stat(u.audio)  # once: file servers take their time
         stamp = [stat.st_size, stat.st_mtime_ns]
     return [u.id, u.audio, u.start, u.end, u.speed, stamp]

@@ -280,13 +280,15 @@ class SERModel(AbsESPnetModel):
         tokens = torch.arange(text.shape[1], device=text.device)
         repeats = (text[:, 1:] == text[:, :-1]) & (tokens[1:] < text_lengths[:, None])
         counted = (text_lengths > 0) & (text_lengths + repeats.sum(1) <= lengths)
+        # On a GPU, sums of CTC's gradient depend on the order in which threads come.
+        there = "cpu" if torch.are_deterministic_algorithms_enabled() else text.device
         loss = F.ctc_loss(
-            logits.log_softmax(-1).transpose(0, 1),
-            text.clamp_min(0),
+            logits.log_softmax(-1).transpose(0, 1).to(there),
+            text.clamp_min(0).to(there),
             lengths,
             text_lengths,
             blank=BLANK,
             reduction="none",
             zero_infinity=True,
-        )
+        ).to(text.device)
         return torch.where(counted, loss / text_lengths.clamp_min(1), 0.0), counted

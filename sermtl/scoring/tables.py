@@ -113,6 +113,8 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     confs = ", ".join(f"`{path}`" for path in facts["confs"])
     lines = [f"* Commit: {facts['commit']}", f"* Versions: {versions}", f"* Configuration: {confs}"]
+    if facts["trained_with"]:
+        lines.insert(2, f"* Trained with other versions, then and now: {facts['trained_with']}")
     if facts["parameters"]:
         total, encoder = facts["parameters"]["total"], facts["parameters"]["encoder"]
         lines.append(f"* Parameters: {total:,}, of which the encoder has {encoder:,}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ from sermtl.data.preprocessor import SERPreprocessor, collate, finish
 from sermtl.data.statistics import inventories
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
+from sermtl.data.training_data import read_label_statistics
 from sermtl.errors import UserError
 from sermtl.jobs import device
 from sermtl.model.build import build_model
@@ -169,6 +170,9 @@ class SERTask(AbsTask):
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """As ESPnet's; one of several processes doesn't outlive the others."""
+        if args.cudnn_deterministic:  # ESPnet's option is about cuDNN's kernels only
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True)
         if not args.distributed:
             super().main_worker(args)
             return
@@ -308,7 +312,7 @@ def _longest(args: argparse.Namespace) -> int:
 
 def _labels(args: argparse.Namespace) -> dict[str, Any]:
     if isinstance(args.labels, str):
-        return json.loads(Path(args.labels).read_text(encoding="utf-8"))
+        return read_label_statistics(Path(args.labels))
     return args.labels
 
 

@@ -23,6 +23,10 @@ def folder(clips, tmp_path):
     return place
 
 
+def stdin(text):
+    return io.TextIOWrapper(io.BytesIO(text.encode()))
+
+
 def table(text):
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -40,7 +44,7 @@ def test_a_row_for_each_file(trained, recognizer, clips, tmp_path, capsys):
 
 
 def test_folders_patterns_and_lists(trained, folder, monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{folder}/b.wav\n\n"))
+    monkeypatch.setattr("sys.stdin", stdin(f"{folder}/b.wav\n\n"))
     cli(["predict", str(trained), str(folder), f"{folder}/**/*.WAV", "-"])
     rows = table(capsys.readouterr().out)
     assert [row["id"] for row in rows] == [f"{folder}/b.wav", f"{folder}/deep er/a.WAV"]
@@ -55,7 +59,7 @@ def test_folders_patterns_and_lists(trained, folder, monkeypatch, capsys):
     ],
 )
 def test_nothing_to_recognise(trained, tmp_path, monkeypatch, capsys, words, message):
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    monkeypatch.setattr("sys.stdin", stdin("\n"))
     with pytest.raises(SystemExit) as ended:
         cli(["predict", str(trained), *(w.replace("EMPTY", str(tmp_path)) for w in words)])
     assert ended.value.code == 1

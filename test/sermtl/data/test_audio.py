@@ -161,16 +161,25 @@ def test_video_without_ffmpeg_says_what_to_install(video, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("samples", "message"),
+    ("samples", "rate", "message"),
     [
-        (np.zeros(MIN_SAMPLES - 1, "f4"), "samples"),
-        (np.full(1000, np.nan, "f4"), "finite"),
-        (np.full(1000, np.inf, "f4"), "finite"),
+        (np.full(1000, np.nan, "f4"), 16000, "finite"),
+        (np.full(1000, np.inf, "f4"), 16000, "finite"),
+        (np.full(1000, 1e300), 16000, r"as large as 1e\+300"),
+        (np.full(1000, 2.2e9), 16000, r"as large as 2e\+09"),
+        (np.zeros(1000, "f4"), 999, "a rate of 999 Hz"),
+        (np.zeros(1000, "f4"), 1_000_001, "a rate of 1000001 Hz"),
     ],
 )
-def test_samples_that_are_no_speech_are_refused(samples, message):
+def test_samples_that_are_no_sound_are_refused(samples, rate, message):
     with pytest.raises(UserError, match=message):
-        to_int16(samples)
+        to_mono_16k(samples, rate)
+
+
+def test_clips_too_short_for_the_encoders_are_refused():
+    assert len(to_int16(np.zeros(MIN_SAMPLES, "f4"))) == MIN_SAMPLES
+    with pytest.raises(UserError, match="only 399 samples"):
+        to_int16(np.zeros(MIN_SAMPLES - 1, "f4"))
 
 
 @pytest.fixture
@@ -299,7 +308,7 @@ def test_a_dumped_clip_comes_as_floats_and_other_formats_are_refused(tmp_path):
     second = ark.read_bytes().index(b"b ") + 2
     assert dumped_samples(f"{ark}:2").dtype == np.float32
     assert dumped_samples(f"{ark}:2").tolist() == [-1.0, 0.0, 0.5]
-    with pytest.raises(UserError, match=r"wav\.ark:\d+: 8000 Hz"):
+    with pytest.raises(UserError, match=r"wav\.ark:\d+: not a wav of 16 kHz"):
         dumped_samples(f"{ark}:{second}")
     with open(ark, "r+b") as stream:
         stream.truncate(second + 4)

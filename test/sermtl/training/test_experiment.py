@@ -5,9 +5,11 @@ import time
 import pytest
 from tiny_corpus import CONF, write
 
-from sermtl.data.datadir import write_column
+from sermtl import versions
+from sermtl.data.datadir import FILES, LENGTHS, read_column, write_column
 from sermtl.errors import UserError
 from sermtl.files import exclusive
+from sermtl.stage import Stage
 from sermtl.training.conf import merge
 from sermtl.training.experiment import Experiment, Launcher
 
@@ -47,12 +49,48 @@ def test_other_data_are_refused(data, tmp_path):
 def test_other_audio_under_the_same_names_is_refused(data, tmp_path):
     dump = tmp_path / "dump" / "fold1"
     write_column(dump / "audio.sha256", {"wav.1.ark": "0123"})
+    Stage(data / "done.json", {}, (dump / name for name in (*FILES, LENGTHS))).finish([])
     sets = {"train": [dump], "valid": []}
     Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
     (tmp_path / "exp" / "checkpoint.pth").touch()
     write_column(dump / "audio.sha256", {"wav.1.ark": "4567"})
     with pytest.raises(UserError, match=r"fold1/audio\.sha256"):
         Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
+
+
+def test_moved_audio_is_the_same_audio(data, tmp_path):
+    experiment(data, tmp_path / "exp").prepare()
+    (tmp_path / "exp" / "checkpoint.pth").touch()
+    places = read_column(data / "train" / "wav.scp")
+    moved = {i: place.replace(str(tmp_path), "/another disk") for i, place in places.items()}
+    assert moved != places
+    write_column(data / "train" / "wav.scp", moved)
+    experiment(data, tmp_path / "exp").prepare()
+    write_column(data / "train" / "wav.scp", {**moved, min(moved): moved[max(moved)]})
+    with pytest.raises(UserError, match=r"train/wav\.scp"):
+        experiment(data, tmp_path / "exp").prepare()
+
+
+def test_other_versions_are_warned_of_and_recorded(data, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "exp"
+    monkeypatch.setattr(versions, "PACKAGES", ("numpy",))
+    monkeypatch.setattr(versions, "commit", lambda: "0123")
+    experiment(data, folder).prepare()
+    begun = versions.versions_of(folder)
+    assert [entry["commit"] for entry in begun] == ["0123"]
+    (folder / "checkpoint.pth").touch()
+    experiment(data, folder).prepare()
+    assert capsys.readouterr().err == "" and versions.versions_of(folder) == begun
+    monkeypatch.setattr(versions, "commit", lambda: "4567")
+    experiment(data, folder).prepare()
+    assert (
+        f"{folder} was begun with other versions (commit 0123 -> 4567)" in capsys.readouterr().err
+    )
+    assert [entry["commit"] for entry in versions.versions_of(folder)] == ["0123", "4567"]
+    (folder / "final.pth").touch()  # trained, so that nothing goes on
+    monkeypatch.setattr(versions, "commit", lambda: "89ab")
+    experiment(data, folder).prepare()
+    assert capsys.readouterr().err == "" and len(versions.versions_of(folder)) == 2
 
 
 def test_before_the_first_epochs_end_a_conf_may_be_mended(data, tmp_path):

@@ -1,0 +1,126 @@
+"""Whether a sound file holds all that its header promises.
+
+Libraries take one that was cut off, by a full disk or a broken download, for a shorter one, and
+don't tell. Formats without a length can't be checked: raw AAC and AC-3, MPEG-TS, MP3 without the
+frame that most programs begin it with.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+SLACK = 128  # bytes: some programs count the header as audio
+OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
+NEVER_FILLED_IN = 4096  # bytes below 2 or 4 GiB: the length where a program couldn't go back to it
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """How a file of named chunks is laid out."""
+
+    header: str  # a chunk's name and length, as `struct` writes it
+    first: int  # where the first chunk begins
+    align: int  # chunks begin at multiples of this
+    counted: int = 0  # bytes of a chunk's header that its length counts
+
+
+CHUNKS = {
+    b"RIFF": _Chunks("<4sI", 12, 2),  # WAV, AVI
+    b"RF64": _Chunks("<4sI", 12, 2),
+    b"BW64": _Chunks("<4sI", 12, 2),
+    b"FORM": _Chunks(">4sI", 12, 2),  # AIFF
+    b"caff": _Chunks(">4sq", 8, 1),
+    b"riff": _Chunks("<4s12xq", 40, 8, 24),  # W64
+}
+
+
+def missing_bytes(stream: BinaryIO) -> int:
+    """How many bytes of audio the header promises beyond the file's end.
+
+    A header that leaves the length open, as programs write it that can't go back to fill it in,
+    promises nothing.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(1024)
+    if head[:4] == b"OggS":
+        return max(0, _ogg_end(stream, size) - size)
+    if head[:4] in CHUNKS:
+        end = _chunks_end(stream, size, CHUNKS[head[:4]])
+    elif head[:4] == b".snd":
+        begin, length = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
+        end = begin + _known(length)
+    elif head[:7] == b"NIST_1A":
+        end = _sphere_end(head)
+    elif head[:3] == b"ID3" or head[:1] == b"\xff":
+        end = _mp3_end(stream, head)
+    else:
+        end = 0
+    return end - size if end - size > SLACK else 0
+
+
+def _known(length: int) -> int:
+    """A length that a header tells, or 0 where it was left open."""
+    left_open = length < 0 or -length % (1 << 31) <= NEVER_FILLED_IN
+    return 0 if left_open else length
+
+
+def _chunks_end(stream: BinaryIO, size: int, form: _Chunks) -> int:
+    """Where the chunk with the audio should end; 0 if there is none."""
+    header = struct.Struct(form.header)
+    long_length = 0  # of RF64's audio, too long for the chunk's own header
+    place = form.first
+    while place + header.size <= size:
+        stream.seek(place)
+        name, length = header.unpack(stream.read(header.size))
+        length -= form.counted
+        place += header.size
+        if name == b"ds64":
+            long_length = struct.unpack("<8xq", stream.read(16).ljust(16, b"\0"))[0]
+        elif name in (b"data", b"SSND") or (name == b"LIST" and stream.read(4) == b"movi"):
+            return place + (_known(length) or _known(long_length))
+        place += max(0, length)
+        place += -place % form.align
+    return 0
+
+
+def _sphere_end(head: bytes) -> int:
+    """Of a NIST SPHERE file, whose header is text."""
+    begin = re.match(rb"NIST_1A\n\s*(\d+)\n", head)
+    fields = dict(re.findall(rb"^(\w+) -i (\d+)", head, re.MULTILINE))
+    length = 1
+    for name in (b"sample_count", b"sample_n_bytes", b"channel_count"):
+        length *= int(fields.get(name, 0))
+    packed = b"shorten" in head or b"embedded" in head
+    return int(begin[1]) + length if begin and not packed else 0
+
+
+def _ogg_end(stream: BinaryIO, size: int) -> int:
+    """Where the last page should end: a page tells its length, the file doesn't."""
+    stream.seek(max(0, size - OGG_PAGE))
+    tail = stream.read(OGG_PAGE)
+    begin = tail.rfind(b"OggS")
+    if begin < 0:
+        return 0
+    page = tail[begin:]
+    parts = page[26] if len(page) > 26 else 255
+    return size - len(page) + 27 + parts + sum(page[27 : 27 + parts])
+
+
+def _mp3_end(stream: BinaryIO, head: bytes) -> int:
+    """By the frame with which LAME and others begin, behind an ID3 tag."""
+    begin = 0
+    if head[:3] == b"ID3" and len(head) >= 10:
+        a, b, c, d = head[6:10]  # seven bits each
+        begin = 10 + (a << 21 | b << 14 | c << 7 | d)
+    stream.seek(begin)
+    frame = stream.read(64)
+    found = re.search(rb"(?:Xing|Info)\0\0\0(.)(.{8})", frame, re.DOTALL)
+    if not found or not found[1][0] & 2:
+        return 0
+    frames_first = found[1][0] & 1
+    return begin + struct.unpack(">I", found[2][4:] if frames_first else found[2][:4])[0]
