@@ -16,8 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
+from sermtl.data import WINDOW
 from sermtl.data.audio import DIGESTS
-from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encoder_files, stage_of
+from sermtl.data.state_cache import (
+    INDEX,
+    cache_folder,
+    check_cacheable,
+    check_clips,
+    encoder_files,
+    stage_of,
+)
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
 from sermtl.data.training_data import check_training_data
@@ -191,6 +199,8 @@ class Experiment:
     def _cache(self, launcher: Launcher) -> None:
         """Compute the hidden states that aren't there, and list those of this run's sets."""
         frontend = self.conf["frontend_conf"]
+        for dump in (dump for dumps in self.dumps.values() for dump in dumps):
+            check_clips(dump, self.conf.get("max_clip_seconds") or WINDOW)
         missing = [
             dump
             for dumps in self.dumps.values()

@@ -18,7 +18,7 @@ from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from torch.utils.data import DataLoader
 
 from sermtl.compat import AbsTask, IteratorOptions, optim_classes, scheduler_classes
-from sermtl.data import SAMPLE_RATE
+from sermtl.data import SAMPLE_RATE, WINDOW
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
 from sermtl.data.datadir import read_column
@@ -36,6 +36,7 @@ from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.options import options_of
 from sermtl.training import processes
+from sermtl.training.log import PREFIX
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.trainer import SERTrainer
 
@@ -128,6 +129,12 @@ class SERTask(AbsTask):
             help="padded seconds of one process's share of a batch, so that long clips fit",
         )
         group.add_argument(
+            "--max_clip_seconds",
+            type=float,
+            default=WINDOW,
+            help="of longer clips another stretch in every epoch, and in validation the middle",
+        )
+        group.add_argument(
             "--pair_classes",
             type=str2bool,
             default=False,
@@ -198,6 +205,8 @@ class SERTask(AbsTask):
             Tokenizer.load(args.token_dir) if args.token_dir else None,
             augmentation,
             args.seed,
+            longest=_longest(args),
+            anywhere=train,
         )
 
     @classmethod
@@ -259,7 +268,14 @@ class SERTask(AbsTask):
         if args.max_cache_size:
             raise UserError("max_cache_size would keep each utterance as it was augmented first")
         shapes = read_column(iter_options.shape_files[0])
-        samples = {utt_id: int(shape) for utt_id, shape in shapes.items()}
+        longest = _longest(args)
+        samples = {utt_id: min(int(shape), longest) for utt_id, shape in shapes.items()}
+        if long := sum(int(shape) > longest for shape in shapes.values()):
+            what = "another stretch in every epoch" if iter_options.train else "the middle"
+            logging.info(
+                f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than "
+                f"{args.max_clip_seconds:g} s (max_clip_seconds): {what} of each, without its transcript"
+            )
         classes = None
         if args.pair_classes and iter_options.train:
             classes = read_column(_path_of("emotion", iter_options))
@@ -285,6 +301,13 @@ class SERTask(AbsTask):
             collate_fn=iter_options.collate_fn,
             pin_memory=args.ngpu > 0,
         )
+
+
+def _longest(args: argparse.Namespace) -> int:
+    """Samples that are taken of a clip."""
+    if not args.max_clip_seconds >= 1:
+        raise UserError(f"max_clip_seconds: {args.max_clip_seconds:g}, but a second is the least")
+    return round(args.max_clip_seconds * SAMPLE_RATE)
 
 
 def _labels(args: argparse.Namespace) -> dict[str, Any]:
