@@ -45,7 +45,8 @@ class Mutation:
         self.running: dict[int, Mutant] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.failed |= report.failed
+        if report.failed:
+            self.failed, self.failure = True, report.longreprtext
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.reach(session.items)
@@ -71,7 +72,7 @@ class Mutation:
             self.run(item)
             self.seconds[item] = time.process_time() - started
             if self.failed:
-                sys.exit(f"fails without any mutant: {item.nodeid}")
+                sys.exit(f"{self.failure}\nfails without any mutant: {item.nodeid}")
             for function in state()._stats:
                 self.tests.setdefault(function, []).append(item)
             state()._stats.clear()

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
+from safetensors.torch import save_file
 
 from sermtl.errors import UserError
 from sermtl.model.ssl_frontend import SSLFrontend
-
-transformers = pytest.importorskip("transformers")
-from safetensors.torch import save_file  # noqa: E402
 
 TINY = {
     "hidden_size": 32,
