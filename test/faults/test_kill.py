@@ -24,7 +24,7 @@ AIMED = [
     (5, "exp/tiny/.checkpoint.pth.*", False),
     (5, "exp/tiny/1epoch.pth", True),
     (6, "exp/tiny/inference/test/part.*.csv", True),
-    (8, "exp/tiny/.demo_tiny*/*/model.safetensors", False),
+    (8, "exp/tiny/.demo_tiny.unfinished/model.safetensors", False),
 ]
 LONG_AIMED = [
     (1, "dump/valid/wav.scp", False),
