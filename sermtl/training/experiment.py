@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
-from sermtl.data.audio import DIGESTS
+from sermtl.data.audio import DIGESTS, read_dump
 from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encoder_files, stage_of
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
@@ -84,6 +84,8 @@ class Experiment:
         for file, stage in needed.items():
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
+        for dump in {dump for dumps in self.dumps.values() for dump in dumps}:
+            read_dump(dump)  # ESPnet reads the beginning of a clip whose archive is cut off
         now = {"conf.yaml": confs.dump(self.conf), "data.json": self._fingerprint()}
         if self.folder.exists() and force:
             with self._alone():
