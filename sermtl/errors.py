@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -47,6 +48,8 @@ def run_main(main: Callable[[], object]) -> None:
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))  # the terminal has gone
     # What bash starts in the background would ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may have fewer characters than names
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()  # here rather than at exit, where a closed pipe couldn't be caught

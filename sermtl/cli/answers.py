@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class Writer:
         self, stream: TextIO, kind: str, names: Sequence[str], timeline: bool = False
     ) -> None:
         self.stream, self.timeline = stream, timeline
-        self.table: csv.DictWriter | None = None
+        self.header = False  # whether the CSV has it
         self.widest = min(40, max((width(printable(name)) for name in names), default=0))
         self.total = shutil.get_terminal_size().columns
         self.line = {"csv": self._csv, "jsonl": self._jsonl, "table": self._row}[kind]
@@ -51,10 +52,16 @@ class Writer:
 
         values = row(writable(name), answer)
         values = {"id": values.pop("id"), **place, **values}
-        if self.table is None:
-            self.table = csv.DictWriter(self.stream, list(values), lineterminator="\n")
-            self.table.writeheader()
-        self.table.writerow(values)
+        if not self.header:
+            self.header = True
+            self._record(list(values))
+        self._record(list(values.values()))
+
+    def _record(self, fields: Sequence[object]) -> None:
+        # The module quotes only such line breaks as end its records, and names may hold either.
+        record = io.StringIO()
+        csv.writer(record, lineterminator="\r\n").writerow(fields)
+        self.stream.write(record.getvalue().removesuffix("\r\n") + "\n")
 
     def _jsonl(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
         values = {"id": name, **place, **answer.to_dict()}

@@ -66,8 +66,10 @@ def _below(folder: str) -> Iterator[str | UserError]:
     """Files below a folder whose names are those of recordings."""
     import soundfile
 
+    from sermtl.data.ffmpeg import ENDINGS
+
     endings = {f".{name.lower()}" for name in soundfile.available_formats()}
-    endings |= {".mp3", ".opus", ".oga", ".aif", ".m4a", ".webm", *VIDEO}
+    endings |= {".opus", ".oga", ".aif", ".sph", *ENDINGS, *VIDEO}
     refused: list[OSError] = []
     for file in sorted(walk(Path(folder), refused.append)):
         if file.suffix.lower() in endings - {".raw"} and not file.name.startswith("."):

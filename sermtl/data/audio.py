@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from sermtl.data import SAMPLE_RATE
-from sermtl.data.cut_off import missing_bytes
+from sermtl.data.cut_off import filled_in, missing_bytes
 from sermtl.data.datadir import read_column, read_lengths
 from sermtl.data.ffmpeg import decode
 from sermtl.errors import UserError
@@ -61,8 +61,8 @@ def read_audio(
         with _open(source) if is_path else nullcontext(source) as stream:
             if missing := missing_bytes(stream):
                 raise UserError(f"cut off, {missing} bytes short of what its header says")
-            stream.seek(0)
-            return to_mono_16k(*_samples(stream, source, start, end))
+            path = str(source) if is_path else None
+            return to_mono_16k(*_samples(stream, path, start, end))
     except UserError as error:
         name = printable(str(source)) if is_path else "the recording"
         raise UserError(f"{name}: {error}") from error
@@ -72,9 +72,12 @@ def _open(path: str | Path) -> BinaryIO:
     """A regular file."""
     try:
         # Asked before opening: a pipe would wait for somebody to write, a device never end.
-        kind = stat.S_IFMT(os.stat(path).st_mode)
+        found = os.stat(path)
+        kind = stat.S_IFMT(found.st_mode)
         if kind in NO_FILE:
             raise UserError(f"{NO_FILE[kind]}, not a file")
+        if not found.st_size:
+            raise UserError("empty")
         return open(path, "rb", buffering=0)  # libsndfile goes on from the same position
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if os.path.islink(path):
@@ -86,38 +89,51 @@ def _open(path: str | Path) -> BinaryIO:
 
 
 def _samples(
-    stream: BinaryIO, source: str | Path | BinaryIO, start: float | None, end: float | None
+    stream: BinaryIO, path: str | None, start: float | None, end: float | None
 ) -> tuple[np.ndarray, int]:
     """``(N,)``, channels averaged, and their rate."""
-    path = str(source) if isinstance(source, str | Path) else None
+    stream.seek(0)
     try:
         # Not by its name, which libsndfile believes: anything called .au would be sound.
         file = soundfile.SoundFile(stream if path is None else stream.fileno(), closefd=False)
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        if path is None:
-            raise UserError(reason) from error
-        return decode(path, start, end, reason), SAMPLE_RATE
+        return _by_ffmpeg(path, start, end, _reason(error))
     with file:
-        if path is not None and file.frames == NO_LENGTH:
-            return decode(path, start, end, "its header leaves the length open"), SAMPLE_RATE
-        rate = file.samplerate
-        first = round((start or 0.0) * rate)
-        last = file.frames if end is None else round(end * rate)
-        if not 0 <= first <= last or last > file.frames + rate // 100:
-            raise UserError(f"no stretch from {start} to {end} s in {file.frames / rate:.2f} s")
-        last = min(last, file.frames)
-        try:
-            if first:
-                file.seek(first)
-            samples = _read(file, last - first)
-        except soundfile.LibsndfileError as error:
-            # Not handed to ffmpeg, which would take the part before the damage for the whole.
-            raise UserError(f"damaged or cut off ({error.error_string.rstrip('.')})") from error
+        if not file.frames and (whole := filled_in(stream)):
+            return _samples(whole, None, start, end)
+        if file.frames == NO_LENGTH:
+            return _by_ffmpeg(path, start, end, "its header leaves the length open")
+        return _stretch(file, start, end), file.samplerate
+
+
+def _by_ffmpeg(
+    path: str | None, start: float | None, end: float | None, reason: str
+) -> tuple[np.ndarray, int]:
+    """The same, of a file by name."""
+    if path is None:
+        raise UserError(reason)
+    return decode(path, start, end, reason), SAMPLE_RATE
+
+
+def _stretch(file: soundfile.SoundFile, start: float | None, end: float | None) -> np.ndarray:
+    """``(N,)`` between two times in seconds."""
+    rate = file.samplerate
+    first = round((start or 0.0) * rate)
+    last = file.frames if end is None else round(end * rate)
+    if not 0 <= first <= last or last > file.frames + rate // 100:
+        raise UserError(f"no stretch from {start} to {end} s in {file.frames / rate:.2f} s")
+    frames = min(last, file.frames) - first
+    try:
+        if first:
+            file.seek(first)
+        samples = _read(file, frames)
+    except soundfile.LibsndfileError as error:
+        # Not handed to ffmpeg, which would take the part before the damage for the whole.
+        raise UserError(f"damaged or cut off ({_reason(error)})") from error
     # Of MP3 that doesn't tell its length, libsndfile's is an estimate.
-    if len(samples) < last - first and not file.subtype.startswith("MPEG"):
-        raise UserError(f"damaged or cut off ({len(samples)} of {last - first} samples)")
-    return samples, rate
+    if len(samples) < frames and not file.subtype.startswith("MPEG"):
+        raise UserError(f"damaged or cut off ({len(samples)} of {frames} samples)")
+    return samples
 
 
 def _read(file: soundfile.SoundFile, frames: int) -> np.ndarray:
@@ -266,3 +282,8 @@ def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
 
     speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(c) for c in clips], batch_first=True)
     return speech, torch.tensor([len(clip) for clip in clips])
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    """Without the name of what was opened, which is a number."""
+    return error.error_string.rstrip(".")

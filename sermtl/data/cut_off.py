@@ -7,6 +7,7 @@ frame that most programs begin it with.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
@@ -50,7 +51,7 @@ def missing_bytes(stream: BinaryIO) -> int:
     if head[:4] == b"OggS":
         return max(0, _ogg_end(stream, size) - size)
     if head[:4] in CHUNKS:
-        end = _chunks_end(stream, size, CHUNKS[head[:4]])
+        end = sum(_audio_chunk(stream, size, CHUNKS[head[:4]]))
     elif head[:4] == b".snd":
         begin, length = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
         end = begin + _known(length)
@@ -69,8 +70,23 @@ def _known(length: int) -> int:
     return 0 if left_open else length
 
 
-def _chunks_end(stream: BinaryIO, size: int, form: _Chunks) -> int:
-    """Where the chunk with the audio should end; 0 if there is none."""
+def filled_in(stream: BinaryIO) -> BinaryIO | None:
+    """A WAV that says it has no audio, and goes on, with the true length; ``None`` for others."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    if stream.read(4) != b"RIFF":
+        return None
+    begin, _ = _audio_chunk(stream, size, CHUNKS[b"RIFF"])
+    stream.seek(0)
+    content = bytearray(stream.read() if 0 < begin < size else b"")
+    if content[begin - 4 : begin] != bytes(4):
+        return None
+    content[begin - 4 : begin] = struct.pack("<I", size - begin)
+    return io.BytesIO(content)
+
+
+def _audio_chunk(stream: BinaryIO, size: int, form: _Chunks) -> tuple[int, int]:
+    """Where the audio begins, or 0, and its length, or 0 where that was left open."""
     header = struct.Struct(form.header)
     long_length = 0  # of RF64's audio, too long for the chunk's own header
     place = form.first
@@ -82,10 +98,10 @@ def _chunks_end(stream: BinaryIO, size: int, form: _Chunks) -> int:
         if name == b"ds64":
             long_length = struct.unpack("<8xq", stream.read(16).ljust(16, b"\0"))[0]
         elif name in (b"data", b"SSND") or (name == b"LIST" and stream.read(4) == b"movi"):
-            return place + (_known(length) or _known(long_length))
+            return place, _known(length) or _known(long_length)
         place += max(0, length)
         place += -place % form.align
-    return 0
+    return 0, 0
 
 
 def _sphere_end(head: bytes) -> int:

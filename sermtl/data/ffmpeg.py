@@ -18,6 +18,8 @@ FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dts,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,mxf,ogg,rm,"
     "tta,voc,w64,wav,wv"
 )
+# Endings of such files, besides those of the corpora's videos.
+ENDINGS = (".3gp", ".aac", ".ac3", ".amr", ".flv", ".m4a", ".mpg", ".ts", ".webm", ".wma", ".wmv")
 # What it says of cut or damaged MP4 and Matroska files, though it ends well with what is before.
 DAMAGED = (
     "partial file",

@@ -17,7 +17,7 @@ from typing import Any
 
 from sermtl import jobs
 from sermtl.data import WINDOW
-from sermtl.data.audio import DIGESTS
+from sermtl.data.audio import DIGESTS, read_dump
 from sermtl.data.state_cache import (
     INDEX,
     cache_folder,
@@ -101,6 +101,8 @@ class Experiment:
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
         check_training_data(self.statsdir, dumps)
+        for dump in dumps:
+            read_dump(dump)  # ESPnet reads the beginning of a clip whose archive is cut off
         now = {"conf.yaml": confs.dump(self.conf), "data.json": self._fingerprint()}
         code = versions()
         if self.folder.exists() and force:
