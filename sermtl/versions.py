@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import sermtl
+from sermtl.documents import read_json
 
 PACKAGES = (
     *("torch", "transformers", "espnet", "numpy", "kaldiio", "soundfile", "sentencepiece"),
@@ -33,7 +33,11 @@ def versions() -> dict[str, str]:
 def versions_of(folder: Path) -> list[dict[str, str]]:
     """An experiment's, in the order of use; none of one that didn't record them."""
     path = folder / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return (
+        read_json(path, "remove it, and the experiment's versions are unknown")
+        if path.exists()
+        else []
+    )
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:

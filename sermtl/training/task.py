@@ -161,7 +161,12 @@ class SERTask(AbsTask):
     @classmethod
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
         """As ESPnet's, which starts a process for each of several GPUs."""
-        args = args or cls.get_parser().parse_args(cmd)
+        parser = cls.get_parser()
+        args = args or parser.parse_args(cmd)
+        for action in parser._actions:  # a configuration's numbers pass the parser as they are
+            value = getattr(args, action.dest, None)
+            if action.type is int and value is not None and type(value) is not int:
+                raise UserError(f"{action.dest}: {value!r} is no whole number")
         if args.dist_timeout < 1:
             raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
         with processes.supervised(args):
