@@ -279,7 +279,8 @@ class SERTask(AbsTask):
             what = "another stretch in every epoch" if iter_options.train else "the middle"
             logging.info(
                 f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than "
-                f"{args.max_clip_seconds:g} s (max_clip_seconds): {what} of each, without its transcript"
+                f"{args.max_clip_seconds:g} s (max_clip_seconds): {what} of each, without its "
+                "transcript"
             )
         classes = None
         if args.pair_classes and iter_options.train:
