@@ -41,6 +41,7 @@ def torchaudio_placeholder() -> Iterator[None]:
 
 
 with torchaudio_placeholder():
+    from espnet2.tasks import abs_task
     from espnet2.tasks.abs_task import (
         AbsTask,
         IteratorOptions,
@@ -51,6 +52,7 @@ with torchaudio_placeholder():
 __all__ = [
     "AbsTask",
     "IteratorOptions",
+    "abs_task",
     "optim_classes",
     "scheduler_classes",
     "torchaudio_placeholder",

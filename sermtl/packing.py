@@ -71,9 +71,9 @@ def pack(
     from safetensors.torch import save_file
 
     from sermtl.data.tokens import Tokenizer
-    from sermtl.model.weights import load
+    from sermtl.model.weights import load_state
 
-    config, state = packed_config(experiment), load(experiment / weights)
+    config, state = packed_config(experiment), load_state(experiment / weights)
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
         folder = Path(place, target.name)
         folder.mkdir()

@@ -12,14 +12,29 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
+from sermtl.errors import UserError
 from sermtl.files import atomic_write
-from sermtl.model.weights import load
+from sermtl.model.weights import RETRAIN, load, load_state
+
+PARTS = {"model", "reporter", "optimizers", "schedulers"}
 
 
 def save(path: Path, content: Any) -> None:
     """``torch.save``, whole or not at all."""
     with atomic_write(path, "wb") as stream:
         torch.save(content, stream)
+
+
+def states(path: Path, device: str) -> dict[str, Any]:
+    """What training left to go on from.
+
+    Raises:
+        UserError: if the file is damaged or holds anything else.
+    """
+    content = load(path, device)
+    if not isinstance(content, dict) or not PARTS.issubset(content):
+        raise UserError(f"{path}: no checkpoint of a training. {RETRAIN}")
+    return content
 
 
 def link(path: Path, target: str) -> None:
@@ -59,9 +74,9 @@ def restore_reporter(reporter: Reporter, state: dict[str, Any]) -> None:
 
 def average(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Mean of several state dicts, one in memory at a time; integers are the first's."""
-    mean = load(paths[0])
+    mean = load_state(paths[0])
     for path in paths[1:]:
-        for name, value in load(path).items():
+        for name, value in load_state(path).items():
             if mean[name].is_floating_point():
                 mean[name] = mean[name] + value
     return {k: v / len(paths) if v.is_floating_point() else v for k, v in mean.items()}

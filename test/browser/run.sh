@@ -29,5 +29,5 @@ python -c "$purelib" >"$("$venv/bin/python" -c "$purelib")/project.pth"
 gradio=$(python -c 'from sermtl.cli.serve import GRADIO; print(GRADIO)')
 # Constrained, so that what the project uses stays as it is.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-  --constraint tools/requirements.lock "$gradio" playwright </dev/null
+  --constraint tools/requirements.lock "$gradio" playwright==1.65.2 </dev/null
 CHROMIUM=$chromium exec "$venv/bin/python" -m pytest test/browser test/sermtl/test_web.py "$@"
