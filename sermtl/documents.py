@@ -1,4 +1,4 @@
-"""JSON and YAML files, from strangers too: data alone, and none that grows in memory."""
+"""JSON and YAML files that may be damaged or crafted: what is wrong is told by file and line."""
 
 from __future__ import annotations
 
@@ -8,69 +8,104 @@ from typing import Any
 
 import yaml
 
-from sermtl.errors import UserError
+from sermtl.errors import UserError, excerpt, first_line
 
-# What the parsers raise of odd values besides their own errors: `!!int x`, `!!bool 7`, a number of
-# 5000 digits, ten thousand brackets.
-FAULTS = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+# What values of the wrong kind raise: `!!int x`, a number of 5000 digits, ten thousand brackets.
+ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
-class NoAliases(yaml.composer.Composer):
-    """For loaders: each value is written where it stands.
+def read_json(path: Path, advice: str) -> Any:
+    """The content of a JSON file.
 
-    A few lines of aliases of aliases stand for gigabytes wherever they are written or merged.
+    Args:
+        path: of the file.
+        advice: what to do if it is damaged.
+
+    Raises:
+        UserError: if it can't be read, or is no JSON; or a key is there twice, of which Python
+            would keep the last.
     """
+    try:
+        return json.loads(_text(path), object_pairs_hook=_distinct)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}: no JSON ({error.msg}): {advice}") from error
+    except KeyError as error:
+        raise UserError(f"{path}: {error} is there twice: {advice}") from error
+    except ODD as error:
+        raise UserError(f"{path}: no JSON ({first_line(error)}): {advice}") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise KeyError(excerpt(key))
+        values[key] = value
+    return values
+
+
+class NoAlias(yaml.composer.Composer):
+    """Values are written where they stand: ten lines of aliases of aliases are gigabytes once they
+    are merged, shown or written."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
             raise yaml.composer.ComposerError(
-                None, None, f"the alias *{event.anchor}: write its value out", event.start_mark
+                None, None, f"an alias, *{event.anchor}: write the value itself", event.start_mark
             )
         return super().compose_node(parent, index)
 
 
-class SafeLoader(NoAliases, yaml.SafeLoader):
-    """PyYAML's, which makes no objects but plain values."""
+class NoKeyTwice(yaml.constructor.BaseConstructor):
+    """Of a key that is there twice YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else key
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{excerpt(str(name))!r} is there twice", key.start_mark
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
-def parse_yaml(text: str, loader: type = SafeLoader) -> Any:
-    """The value that a YAML text holds.
+class SafeLoader(NoAlias, yaml.SafeLoader):
+    """Plain values, never objects."""
 
-    Raises:
-        ValueError: telling why it can't be read.
-    """
-    try:
-        return yaml.load(text, loader)
-    except FAULTS as error:
-        raise ValueError(_reason(error)) from error
+
+class PlainLoader(NoAlias, NoKeyTwice, yaml.BaseLoader):
+    """Everything as text: a label such as `no` or 01 is neither a truth value nor a number."""
 
 
 def read_yaml(path: Path, loader: type = SafeLoader) -> Any:
-    """The value in a YAML file.
+    """The content of a YAML file.
 
     Raises:
-        UserError: if it is no YAML, or no UTF-8.
+        UserError: if it can't be read or is no YAML.
     """
     try:
-        return parse_yaml(path.read_text(encoding="utf-8-sig"), loader)
-    except ValueError as error:
-        raise UserError(f"{path} is no YAML: {error}") from error
+        return yaml.load(_text(path), Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise UserError(f"{path}:{line}: no YAML ({error.problem or error.context})") from error
+    except yaml.reader.ReaderError as error:
+        line = _text(path)[: error.position].count("\n") + 1
+        raise UserError(f"{path}:{line}: no YAML ({error.reason})") from error
+    except ODD as error:
+        raise UserError(f"{path}: no YAML ({first_line(error)})") from error
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file.
-
-    Raises:
-        UserError: if it is no JSON, or no UTF-8.
-    """
+def _text(path: Path) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FAULTS as error:
-        raise UserError(f"{path}: not valid JSON ({_reason(error)})") from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return str(error) or type(error).__name__
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error

@@ -17,6 +17,11 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def excerpt(text: str, length: int = 200) -> str:
+    """A text for a message: only its beginning where it is long."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def run_main(main: Callable[[], object]) -> None:
     """Run a command's ``main``; a `UserError` becomes one line on stderr and exit status 1.
 

@@ -10,6 +10,7 @@ from typing import Any
 from sermtl.documents import read_json, read_yaml
 from sermtl.errors import UserError
 
+AGAIN = "get the model again"
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # what terminals take for commands
 
 
@@ -25,7 +26,7 @@ def read_model_config(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"{path} is missing: has training (stage 5) finished?")
     # YAML would read JSON's 1e-05 as text.
-    config = read_json(path) if path.suffix == ".json" else read_yaml(path)
+    config = read_json(path, AGAIN) if path.suffix == ".json" else read_yaml(path)
     for what, holds in _demands(config):
         if not holds:
             raise UserError(f"{path}: damaged, or no configuration of a model: {what}")

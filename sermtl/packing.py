@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
+from sermtl.documents import read_yaml
 from sermtl.errors import UserError, first_line
 from sermtl.files import atomic_write
+from sermtl.model_config import read_model_config
+from sermtl.zips import unpack
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -32,13 +33,13 @@ def packed_config(experiment: Path) -> dict[str, Any]:
     path = experiment / "config.yaml"
     if not path.exists():
         raise UserError(f"{path} is missing: train first (stage 5)")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = read_model_config(path)
     return {key: config[key] for key in CONFIG_KEYS} | {"encoder": encoder_name(experiment)}
 
 
 def encoder_name(experiment: Path) -> str | None:
     """The pretrained encoder's name, without the folders of this machine; ``None`` without one."""
-    conf = yaml.safe_load((experiment / "conf.yaml").read_text(encoding="utf-8"))
+    conf = read_yaml(experiment / "conf.yaml")
     model = conf["frontend_conf"]["model"]
     if not isinstance(model, str):
         return None
@@ -71,9 +72,9 @@ def pack(
     from safetensors.torch import save_file
 
     from sermtl.data.tokens import Tokenizer
-    from sermtl.model.weights import load_state
+    from sermtl.model.weights import load
 
-    config, state = packed_config(experiment), load_state(experiment / weights)
+    config, state = packed_config(experiment), load(experiment / weights)
     with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
         folder = Path(place, target.name)
         folder.mkdir()
@@ -134,8 +135,8 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
         revision: branch, tag or commit on the hub.
 
     Raises:
-        UserError: if it can't be had, is an experiment with a model for each fold, or an archive's
-            members lead out of their folder.
+        UserError: if it can't be had, is an experiment with a model for each fold, or an archive
+            that `sermtl.zips.unpack` refuses.
     """
     path = Path(source)
     if path.is_dir():
@@ -145,11 +146,8 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
     elif path.is_file():
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path} is neither a model folder nor a packed model (.zip)")
-        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as members:
-            for name in members.namelist():
-                if not (Path(folder) / name).resolve().is_relative_to(Path(folder).resolve()):
-                    raise UserError(f"{path}: {name!r} leads out of the archive")
-            members.extractall(folder)
+        with TemporaryDirectory(prefix="sermtl-") as folder:
+            unpack(path, Path(folder))
             yield Path(folder)
     else:
         yield _from_hub(str(source), revision)

@@ -8,7 +8,7 @@ import stat
 import unicodedata
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sermtl.errors import UserError, first_line
 
@@ -31,16 +31,18 @@ def unpack(path: Path, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir()]
             _check(path, archive.infolist(), folder)
-            for member in members:
-                archive.extract(member, folder)
+            for member in archive.infolist():
+                file = Path(archive.extract(member, folder))
+                if file.is_file() and file.stat().st_size != member.file_size:
+                    raise zipfile.BadZipFile(f"{member.filename!r} is shorter than told")
     except FAULTS as error:
         raise UserError(
             f"{path}: damaged or encrypted ({first_line(error)}): get it again"
         ) from error
     except OSError as error:
-        raise UserError(f"{path}: can't be unpacked to {folder} ({error.strerror})") from error
+        reason = error.strerror or first_line(error)
+        raise UserError(f"{path}: can't be unpacked to {folder} ({reason})") from error
 
 
 def check_stored(path: Path) -> None:
@@ -70,6 +72,7 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
     if len(members) > MAX_MEMBERS:
         raise UserError(f"{path}: {len(members)} files, and no packed model has {MAX_MEMBERS}")
     seen: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for member in members:
         name = member.filename
         kind = stat.S_IFMT(member.external_attr >> 16)
@@ -81,6 +84,9 @@ def _check(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
         if other := seen.get(alike):
             raise UserError(f"{path}: {other!r} and {name!r} would be one file")
         seen[alike] = name
+        folders |= {str(parent): name for parent in PurePosixPath(alike).parents}
+    if clash := folders.keys() & seen.keys():
+        raise UserError(f"{path}: {min(clash)!r} and its folder would be one file")
     size, packed = sum(member.file_size for member in members), path.stat().st_size
     if size > MAX_RATIO * packed + SLACK:
         raise UserError(

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import kaldiio
 import numpy as np
 import soundfile
 import soxr
 
-from sermtl.data import SAMPLE_RATE
+from sermtl.data import SAMPLE_RATE, archive
 from sermtl.data.datadir import read_column
 from sermtl.errors import UserError
 
@@ -135,7 +134,7 @@ def dumped_samples(place: str) -> np.ndarray:
         UserError: if there is no clip in stage 1's format.
     """
     try:
-        rate, samples = kaldiio.load_mat(place)
+        rate, samples = archive.read(place)
     except (OSError, ValueError, RuntimeError, EOFError, TypeError, struct.error) as error:
         raise UserError(f"{place}: can't be read ({error}): run stage 1 again") from error
     if rate != SAMPLE_RATE or samples.ndim != 1 or samples.dtype != np.int16:

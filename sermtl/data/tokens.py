@@ -10,7 +10,7 @@ from pathlib import Path
 import sentencepiece
 from typeguard import typechecked
 
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 from sermtl.files import atomic_write
 
 BLANK, UNKNOWN_TOKEN, SPACE = "<blank>", "<unk>", "▁"
@@ -111,7 +111,7 @@ class Tokenizer:
         """Read what `save` wrote.
 
         Raises:
-            UserError: if a file is missing.
+            UserError: if a file is missing or damaged.
         """
         folder = Path(folder)
         try:
@@ -121,3 +121,6 @@ class Tokenizer:
             return cls(tokens, (folder / "bpe.model").read_bytes() if bpe else None)
         except FileNotFoundError as error:
             raise UserError(f"{error.filename} is missing: run stage 3 first") from error
+        except (RuntimeError, ValueError, LookupError, TypeError) as error:
+            reason = first_line(error)
+            raise UserError(f"{folder}: damaged ({reason}): run stage 3 again") from error

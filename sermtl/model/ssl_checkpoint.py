@@ -28,8 +28,8 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-MAX_LAYERS = 1000
-AGAIN = "Is it complete? Fetch it again"
+MAX_LAYERS, MAX_SIZE = 1000, 1_000_000
+AGAIN = "fetch it again"
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 # Names of torch's old and new weight normalisation (of the positional convolution).
 WEIGHT_NORM = {
@@ -87,7 +87,7 @@ def _find_on_hub(model: str, names: Sequence[str]) -> Path | None:
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file."""
-    content = documents.read_json(path)
+    content = documents.read_json(path, AGAIN)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a JSON object")
     return content
@@ -127,8 +127,9 @@ def build_config(values: dict, source: str) -> PretrainedConfig:
             f"{source}: model_type is {model_type!r}; supported are {', '.join(MODEL_TYPES)}"
         )
     for name, value in values.items():
-        if name.endswith("layers") and isinstance(value, int) and value > MAX_LAYERS:
-            raise UserError(f"{source}: {name} is {value}, and no encoder has over {MAX_LAYERS}")
+        limit = MAX_LAYERS if name.endswith("layers") else MAX_SIZE
+        if isinstance(value, int) and value > limit:  # before it fills the memory
+            raise UserError(f"{source}: {name} is {value}, and no encoder has over {limit}")
     try:
         config = AutoConfig.for_model(model_type, **values)
     except Exception as error:  # of many kinds, for values of the wrong one

@@ -12,29 +12,15 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
-from sermtl.errors import UserError
 from sermtl.files import atomic_write
-from sermtl.model.weights import RETRAIN, load, load_state
-
-PARTS = {"model", "reporter", "optimizers", "schedulers"}
+from sermtl.model.weights import load as load
+from sermtl.model.weights import load_state
 
 
 def save(path: Path, content: Any) -> None:
     """``torch.save``, whole or not at all."""
     with atomic_write(path, "wb") as stream:
         torch.save(content, stream)
-
-
-def states(path: Path, device: str) -> dict[str, Any]:
-    """What training left to go on from.
-
-    Raises:
-        UserError: if the file is damaged or holds anything else.
-    """
-    content = load(path, device)
-    if not isinstance(content, dict) or not PARTS.issubset(content):
-        raise UserError(f"{path}: no checkpoint of a training. {RETRAIN}")
-    return content
 
 
 def link(path: Path, target: str) -> None:

@@ -174,7 +174,7 @@ class SERTrainer(Trainer):
     ) -> None:
         """Continue as if there had been no interruption."""
         device = f"cuda:{torch.cuda.current_device()}" if ngpu > 0 else "cpu"
-        states = checkpoint.states(Path(file), device)
+        states = checkpoint.load(Path(file), device)
         model.load_state_dict(states["model"], strict=strict)
         checkpoint.restore_reporter(reporter, states["reporter"])
         for optimizer, state in zip(optimizers, states["optimizers"], strict=True):
