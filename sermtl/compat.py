@@ -69,6 +69,7 @@ abs_task.Path = _Path
 __all__ = [
     "AbsTask",
     "IteratorOptions",
+    "abs_task",
     "optim_classes",
     "scheduler_classes",
     "torchaudio_placeholder",

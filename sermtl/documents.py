@@ -1,4 +1,4 @@
-"""JSON and YAML files that may be damaged: what is wrong is told by file and line."""
+"""JSON and YAML files that may be damaged or crafted: what is wrong is told by file and line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 import yaml
 
-from sermtl.errors import UserError, excerpt
+from sermtl.errors import UserError, excerpt, first_line
+
+# What values of the wrong kind raise: `!!int x`, a number of 5000 digits, ten thousand brackets.
+ODD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def read_json(path: Path, advice: str) -> Any:
@@ -28,6 +31,8 @@ def read_json(path: Path, advice: str) -> Any:
         raise UserError(f"{path}:{error.lineno}: no JSON ({error.msg}): {advice}") from error
     except KeyError as error:
         raise UserError(f"{path}: {error} is there twice: {advice}") from error
+    except ODD as error:
+        raise UserError(f"{path}: no JSON ({first_line(error)}): {advice}") from error
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -37,6 +42,19 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise KeyError(excerpt(key))
         values[key] = value
     return values
+
+
+class NoAlias(yaml.composer.Composer):
+    """Values are written where they stand: ten lines of aliases of aliases are gigabytes once they
+    are merged, shown or written."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(
+                None, None, f"an alias, *{event.anchor}: write the value itself", event.start_mark
+            )
+        return super().compose_node(parent, index)
 
 
 class NoKeyTwice(yaml.constructor.BaseConstructor):
@@ -54,11 +72,15 @@ class NoKeyTwice(yaml.constructor.BaseConstructor):
         return super().construct_mapping(node, deep)
 
 
-class PlainLoader(NoKeyTwice, yaml.BaseLoader):
+class SafeLoader(NoAlias, yaml.SafeLoader):
+    """Plain values, never objects."""
+
+
+class PlainLoader(NoAlias, NoKeyTwice, yaml.BaseLoader):
     """Everything as text: a label such as `no` or 01 is neither a truth value nor a number."""
 
 
-def read_yaml(path: Path, loader: type) -> Any:
+def read_yaml(path: Path, loader: type = SafeLoader) -> Any:
     """The content of a YAML file.
 
     Raises:
@@ -73,6 +95,8 @@ def read_yaml(path: Path, loader: type) -> Any:
     except yaml.reader.ReaderError as error:
         line = _text(path)[: error.position].count("\n") + 1
         raise UserError(f"{path}:{line}: no YAML ({error.reason})") from error
+    except ODD as error:
+        raise UserError(f"{path}: no YAML ({first_line(error)})") from error
 
 
 def _text(path: Path, advice: str = "") -> str:

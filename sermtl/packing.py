@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
 from sermtl.documents import read_yaml
 from sermtl.errors import UserError, first_line
 from sermtl.files import atomic_folder, atomic_write, exclusive
+from sermtl.model_config import read_model_config
+from sermtl.zips import unpack
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -33,13 +33,13 @@ def packed_config(experiment: Path) -> dict[str, Any]:
     path = experiment / "config.yaml"
     if not path.exists():
         raise UserError(f"{path} is missing: train first (stage 5)")
-    config = read_yaml(path, yaml.SafeLoader)
+    config = read_model_config(path)
     return {key: config[key] for key in CONFIG_KEYS} | {"encoder": encoder_name(experiment)}
 
 
 def encoder_name(experiment: Path) -> str | None:
     """The pretrained encoder's name, without the folders of this machine; ``None`` without one."""
-    conf = read_yaml(experiment / "conf.yaml", yaml.SafeLoader)
+    conf = read_yaml(experiment / "conf.yaml")
     model = conf["frontend_conf"]["model"]
     if not isinstance(model, str):
         return None
@@ -137,8 +137,8 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
         revision: branch, tag or commit on the hub.
 
     Raises:
-        UserError: if it can't be had, is an experiment with a model for each fold, or an archive's
-            members lead out of their folder.
+        UserError: if it can't be had, is an experiment with a model for each fold, or an archive
+            that `sermtl.zips.unpack` refuses.
     """
     path = Path(source)
     if path.is_dir():
@@ -148,11 +148,8 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
     elif path.is_file():
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path} is neither a model folder nor a packed model (.zip)")
-        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as members:
-            for name in members.namelist():
-                if not (Path(folder) / name).resolve().is_relative_to(Path(folder).resolve()):
-                    raise UserError(f"{path}: {name!r} leads out of the archive")
-            members.extractall(folder)
+        with TemporaryDirectory(prefix="sermtl-") as folder:
+            unpack(path, Path(folder))
             yield Path(folder)
     else:
         yield _from_hub(str(source), revision)

@@ -84,6 +84,8 @@ class EmotionRecognizer:
             else:
                 model, config = load_trained(folder / "config.yaml", folder / weights)
             tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
+            if tokenizer and tokenizer.token_list != config["token_list"]:
+                raise UserError(f"{source}: its tokens aren't those of its configuration")
         model.dtype = precision(dtype)
         try:
             return cls(model.to(device), tokenizer, config["labels"].get("names"))

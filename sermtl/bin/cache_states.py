@@ -10,10 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from sermtl.data.audio import read_dump
 from sermtl.data.state_cache import cache_bytes, cache_folder, stage_of, write_states
+from sermtl.documents import read_yaml
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.inference import batches
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch_seconds", type=float, default=120.0)
     args = parser.parse_args(argv)
     end_with_stage()
-    frontend_conf = yaml.safe_load(args.config.read_text(encoding="utf-8"))["frontend_conf"]
+    frontend_conf = read_yaml(args.config)["frontend_conf"]
 
     from sermtl.model.ssl_frontend import SSLFrontend
 

@@ -11,6 +11,7 @@ from typing import Any
 from sermtl.cli.options import MODEL
 from sermtl.documents import read_json
 from sermtl.errors import UserError
+from sermtl.model_config import read_model_config
 from sermtl.terminal import columns, style
 
 BAR = 30  # characters of the largest layer weight
@@ -51,7 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
     from sermtl.packing import CONFIG, LAYERS, RESULTS, packed_config
 
     if (folder / CONFIG).exists():
-        config = read_json(folder / CONFIG, "fetch or pack the model again")
+        config = read_model_config(folder / CONFIG)
     elif (folder / "config.yaml").exists():
         config = packed_config(folder)
     else:

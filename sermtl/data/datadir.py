@@ -178,9 +178,12 @@ def audio_file(place: str) -> str:
 
 
 def _check_audio(path: Path, places: Iterable[str]) -> None:
-    """Refuse a wav.scp that names a file, or an archive (``file:offset``), that isn't there."""
+    """Refuse a wav.scp that names a file, or an archive (``file:offset``), that isn't there; and
+    commands, which Kaldi would run: the data may be a stranger's."""
     there: dict[str, bool] = {}
     for number, place in enumerate(places, 1):
+        if place.startswith("|") or place.endswith("|"):
+            raise UserError(f"{path}:{number}: {place} is a command: write its output to a file")
         file = audio_file(place)
         if file not in there:
             there[file] = Path(file).is_file()

@@ -142,7 +142,8 @@ class SERModel(AbsESPnetModel):
         if beta:
             self.loss_weights["swfc"] = beta
             self.swfc = SWFCLoss(emotion_counts, feature_size=2 * width, **(swfc or {}))
-        counts = torch.tensor(emotion_counts, dtype=torch.float)
+        # On the CPU also where weights are built without memory: no checkpoint brings these.
+        counts = torch.tensor(emotion_counts, dtype=torch.float, device="cpu")
         weights = counts.sum() / (len(counts) * counts.clamp_min(1))
         if class_weighting == "none":
             weights = torch.ones_like(counts)

@@ -64,7 +64,8 @@ class SWFCLoss(nn.Module):
         if queue_size and feature_size is None:
             raise ValueError("a queue needs feature_size")
         self.gamma, self.tau, self.variant = gamma, tau, variant
-        counts = torch.tensor(class_counts)
+        # On the CPU also where weights are built without memory: no checkpoint brings these.
+        counts = torch.tensor(class_counts, device="cpu")
         weights = torch.where(counts > 0, (counts.sum() / counts.clamp_min(1)) ** delta, 0.0)
         occurring = (counts > 0).sum().clamp_min(1)
         weights = weights * occurring / weights.sum().clamp_min(torch.finfo(torch.float).tiny)

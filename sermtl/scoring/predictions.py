@@ -22,6 +22,7 @@ from sermtl.inference import DONE, EMBEDDINGS, TABLE
 from sermtl.stage import made_from
 from sermtl.transcription.dumped_set import CORPUS_TEXT
 from sermtl.transcription.normalizers import comparable
+from sermtl.zips import check_stored
 
 ROUNDING = 0.01  # of probabilities that sum to 1, more than six decimals can be wrong
 ANSWERS = ("emotion", *CLOSED, "transcript")  # columns of the table
@@ -261,6 +262,7 @@ def _read_embeddings(path: Path, ids: Sequence[str], dump: Path) -> np.ndarray |
     """Embeddings in the order of ``ids``; ``None`` without the file (no speaker task)."""
     if not path.exists():
         return None
+    check_stored(path)
     try:
         with np.load(path) as content:
             place = {str(utt_id): row for row, utt_id in enumerate(content["ids"])}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, link, remove
-from sermtl.model.weights import load
+from sermtl.model.weights import load, load_state
 from sermtl.training import CHECKPOINT, SPARE_CHECKPOINT, has_begun
 from sermtl.training.log import PREFIX
 
@@ -122,9 +122,9 @@ def restore_reporter(reporter: Reporter, state: dict[str, Any]) -> None:
 
 def average(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Mean of several state dicts, one in memory at a time; integers are the first's."""
-    mean = load(paths[0])
+    mean = load_state(paths[0])
     for path in paths[1:]:
-        for name, value in load(path).items():
+        for name, value in load_state(path).items():
             if mean[name].is_floating_point():
                 mean[name] = mean[name] + value
     return {k: v / len(paths) if v.is_floating_point() else v for k, v in mean.items()}

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from sermtl.documents import NoKeyTwice, read_yaml
+from sermtl.documents import ODD, NoAlias, NoKeyTwice, read_yaml
 from sermtl.errors import UserError
 from sermtl.training.monitors import is_monitor
 
 
-class Loader(NoKeyTwice, yaml.SafeLoader):
+class Loader(NoAlias, NoKeyTwice, yaml.SafeLoader):
     """Safe, and with 1e-4 for a number, as YAML 1.2 has it; for PyYAML that is text."""
 
 
@@ -96,7 +96,7 @@ def parse_arguments(arguments: str, option: str = "--train_args") -> dict[str, A
             path += inner.split(".")
         try:
             part: Any = yaml.load(value, Loader)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, *ODD) as error:
             raise UserError(f"{option} {arguments!r}: {value!r} is no YAML value") from error
         for key in reversed(path):
             part = {key: part}

@@ -17,7 +17,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from torch.utils.data import DataLoader
 
-from sermtl.compat import AbsTask, IteratorOptions, optim_classes, scheduler_classes
+from sermtl.compat import AbsTask, IteratorOptions, abs_task, optim_classes, scheduler_classes
 from sermtl.data import SAMPLE_RATE, WINDOW
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
@@ -36,11 +36,13 @@ from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.options import options_of
 from sermtl.training import processes
+from sermtl.training.initial import initialise
 from sermtl.training.log import PREFIX
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.trainer import SERTrainer
 
 scheduler_classes["warmupcosine"] = WarmupCosine  # beside ESPnet's own
+abs_task.load_pretrained_model = initialise  # in place of ESPnet's own
 
 DATA_NAMES = ("speech", *LABEL_FILES)
 

@@ -26,5 +26,5 @@ find_chromium
 cd "$root"
 
 gradio=$(python -c 'from sermtl.cli.serve import GRADIO; print(GRADIO)')
-make_venv "$venv" "$gradio" playwright
+make_venv "$venv" "$gradio" playwright==1.65.2
 CHROMIUM=$chromium exec "$venv/bin/python" -m pytest test/browser test/sermtl/test_web.py "$@"
