@@ -188,7 +188,8 @@ fi
 if begin 4 "$skip_data_prep" "statistics"; then
     run stats --dumpdir "$dumpdir" --datadir "$datadir" --statsdir "$stats" \
         ${labels[@]+"${labels[@]}"} --train_set "$train_set" --valid_set "$valid_set" \
-        --speed_perturb_factors "$speed_perturb_factors" --fold "$fold" --force "$force"
+        --test_sets "$test_sets" --speed_perturb_factors "$speed_perturb_factors" \
+        --fold "$fold" --force "$force"
 fi
 
 if begin 5 "$skip_train" "training"; then

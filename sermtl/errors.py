@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
 import sys
 from collections.abc import Callable
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class UserError(Exception):
@@ -16,6 +19,22 @@ class UserError(Exception):
 def first_line(error: Exception) -> str:
     """What another library's error says first: the rest is traces and advice of its own."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def excerpt(text: str, length: int = 200) -> str:
+    """A text for a message: only its beginning where it is long."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def full_disk(error: BaseException | None) -> OSError | None:
+    """That a disk or a quota is full, if this is behind an error, however a library put it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return error
+        if os.strerror(errno.ENOSPC) in str(error):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def run_main(main: Callable[[], object]) -> None:
@@ -40,10 +59,15 @@ def run_main(main: Callable[[], object]) -> None:
     except BrokenPipeError:  # the reader of our output, `head` say, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:  # a folder that can't be written, a full disk
-        if error.filename is None:
+    except Exception as error:
+        if (full := full_disk(error)) is not None:
+            name = f"{full.filename}: " if full.filename else ""
+            advice = "make room, then run the same command again to continue"
+            print(f"error: {name}{full.strerror}: {advice}", file=sys.stderr)
+        elif isinstance(error, OSError) and error.filename is not None:  # can't be written, say
+            print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        else:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to continue", file=sys.stderr)

@@ -138,7 +138,6 @@ def merge(folder: Path, shards: int, ids: Sequence[str]) -> list[Path]:
         with atomic_write(folder / EMBEDDINGS, "wb") as stream:
             np.savez(stream, ids=np.array(ids), embeddings=vectors)
         written.append(folder / EMBEDDINGS)
-    for pattern in ("part.*", ".part.*"):  # the latter are what killed jobs left
-        for file in folder.glob(pattern):
-            file.unlink()
+    for file in folder.glob("part.*"):
+        file.unlink()
     return written

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from sermtl.errors import UserError
+
+STAGE = "SERMTL_STAGE"  # in a job's environment: host and process of the stage that started it
+LIFE_SIGN = 0.5  # seconds between two looks whether the stage is alive
+GOING = 5.0  # seconds in which a job has gone after its stage was killed
 
 
 @contextmanager
@@ -28,8 +37,9 @@ def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
     Raises:
         UserError: if there is no such program.
     """
+    environment = {**os.environ, STAGE: f"{socket.gethostname()} {os.getpid()}"}
     try:
-        process = subprocess.Popen(command, start_new_session=True, **options)
+        process = subprocess.Popen(command, start_new_session=True, env=environment, **options)
     except OSError as error:
         raise UserError(f"--cmd {command[0]}: can't be run ({error.strerror})") from error
     try:
@@ -39,6 +49,47 @@ def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
             os.killpg(process.pid, signal.SIGTERM)
         process.communicate()  # ends when the last of them has gone
         raise
+
+
+def end_with_stage() -> None:
+    """Let this job go when its stage, on the same machine, was killed outright.
+
+    Else it would work on for nobody, and in the way of the next run.
+    """
+    host, _, stage = os.environ.get(STAGE, "").partition(" ")
+    if host != socket.gethostname():
+        return
+
+    def watch() -> None:
+        while _is_alive(int(stage)):
+            time.sleep(LIFE_SIGN)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Let this process of `multiprocessing` go when its parent was killed outright."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    try:  # it may be dead and its parent not have noticed
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # a system without this, or just gone
+        return True
+    return state not in "ZX"
 
 
 def starter(cmd: str) -> list[str]:

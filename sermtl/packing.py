@@ -11,10 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
+from sermtl.documents import read_yaml
 from sermtl.errors import UserError, first_line
-from sermtl.files import atomic_write
+from sermtl.files import atomic_folder, atomic_write, exclusive
+from sermtl.model_config import read_model_config
+from sermtl.zips import unpack
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -32,13 +33,13 @@ def packed_config(experiment: Path) -> dict[str, Any]:
     path = experiment / "config.yaml"
     if not path.exists():
         raise UserError(f"{path} is missing: train first (stage 5)")
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = read_model_config(path)
     return {key: config[key] for key in CONFIG_KEYS} | {"encoder": encoder_name(experiment)}
 
 
 def encoder_name(experiment: Path) -> str | None:
     """The pretrained encoder's name, without the folders of this machine; ``None`` without one."""
-    conf = yaml.safe_load((experiment / "conf.yaml").read_text(encoding="utf-8"))
+    conf = read_yaml(experiment / "conf.yaml")
     model = conf["frontend_conf"]["model"]
     if not isinstance(model, str):
         return None
@@ -74,26 +75,28 @@ def pack(
     from sermtl.model.weights import load
 
     config, state = packed_config(experiment), load(experiment / weights)
-    with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as place:
-        folder = Path(place, target.name)
-        folder.mkdir()
-        save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
-        (folder / WEIGHTS).chmod(0o644)  # which it makes for its owner alone
-        for name, content in ((CONFIG, config), (RESULTS, results)):
-            text = json.dumps(content, indent=1, ensure_ascii=False)
-            (folder / name).write_text(text, encoding="utf-8")
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        layers = [experiment / LAYERS] if (experiment / LAYERS).exists() else []
-        for file in [*layers, *pictures]:
-            shutil.copyfile(file, folder / file.name)
-        if (experiment / "tokens").is_dir():
-            Tokenizer.load(experiment / "tokens").save(folder / "tokens")
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
-    archive = target.with_name(f"{target.name}.zip")  # names may hold dots
+    with exclusive(target.parent, f".{target.name}.lock"):
+        with atomic_folder(target) as folder:
+            save_file({k: v.contiguous() for k, v in state.items()}, folder / WEIGHTS)
+            (folder / WEIGHTS).chmod(0o644)  # which it makes for its owner alone
+            for name, content in ((CONFIG, config), (RESULTS, results)):
+                text = json.dumps(content, indent=1, ensure_ascii=False)
+                (folder / name).write_text(text, encoding="utf-8")
+            (folder / "README.md").write_text(card, encoding="utf-8")
+            layers = [experiment / LAYERS] if (experiment / LAYERS).exists() else []
+            for file in [*layers, *pictures]:
+                shutil.copyfile(file, folder / file.name)
+            if (experiment / "tokens").is_dir():
+                Tokenizer.load(experiment / "tokens").save(folder / "tokens")
+        return _archive(target)
+
+
+def _archive(folder: Path) -> Path:
+    """``<folder>.zip`` with the files of a folder, always the same bytes for the same files."""
+    archive = folder.with_name(f"{folder.name}.zip")  # names may hold dots
     with atomic_write(archive, "wb") as stream, zipfile.ZipFile(stream, "w") as members:
-        for file in sorted(path for path in target.rglob("*") if path.is_file()):
-            member = zipfile.ZipInfo(str(file.relative_to(target)), LONG_AGO)
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            member = zipfile.ZipInfo(str(file.relative_to(folder)), LONG_AGO)
             member.external_attr = 0o644 << 16
             with open(file, "rb") as source, members.open(member, "w", force_zip64=True) as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
@@ -134,8 +137,8 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
         revision: branch, tag or commit on the hub.
 
     Raises:
-        UserError: if it can't be had, is an experiment with a model for each fold, or an archive's
-            members lead out of their folder.
+        UserError: if it can't be had, is an experiment with a model for each fold, or an archive
+            that `sermtl.zips.unpack` refuses.
     """
     path = Path(source)
     if path.is_dir():
@@ -145,11 +148,8 @@ def unpacked(source: str | Path, revision: str | None = None) -> Iterator[Path]:
     elif path.is_file():
         if not zipfile.is_zipfile(path):
             raise UserError(f"{path} is neither a model folder nor a packed model (.zip)")
-        with TemporaryDirectory() as folder, zipfile.ZipFile(path) as members:
-            for name in members.namelist():
-                if not (Path(folder) / name).resolve().is_relative_to(Path(folder).resolve()):
-                    raise UserError(f"{path}: {name!r} leads out of the archive")
-            members.extractall(folder)
+        with TemporaryDirectory(prefix="sermtl-") as folder:
+            unpack(path, Path(folder))
             yield Path(folder)
     else:
         yield _from_hub(str(source), revision)

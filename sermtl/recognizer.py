@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -30,6 +31,9 @@ Audio = str | Path | bytes | BinaryIO | tuple[np.ndarray, int]
 in Hz."""
 
 READ_AHEAD = 3600 * SAMPLE_RATE  # samples, about 230 MB
+UNDEFINED = (
+    "the model's numbers for it are infinite or undefined: try dtype float32, or other weights"
+)
 
 
 class EmotionRecognizer:
@@ -80,6 +84,8 @@ class EmotionRecognizer:
             else:
                 model, config = load_trained(folder / "config.yaml", folder / weights)
             tokenizer = Tokenizer.load(folder / "tokens") if config["token_list"] else None
+            if tokenizer and tokenizer.token_list != config["token_list"]:
+                raise UserError(f"{source}: its tokens aren't those of its configuration")
         model.dtype = precision(dtype)
         try:
             return cls(model.to(device), tokenizer, config["labels"].get("names"))
@@ -119,53 +125,103 @@ class EmotionRecognizer:
             errors: ``raise`` at the first recording that can't be read, once those before it have
                 been answered; or ``return`` the `UserError` in its place, and go on.
         """
+        longest = self.longest(window)
+        remaining = iter(audios)
+        while answers := self._next(remaining, batch_seconds, longest, pool, errors):
+            for answer in answers:
+                if isinstance(answer, UserError) and errors == "raise":
+                    raise answer
+                yield answer
+
+    def recognize(
+        self,
+        clips: Sequence[np.ndarray],
+        names: Sequence[str] = (),
+        batch_seconds: float = 120.0,
+        window: float = WINDOW,
+    ) -> list[Prediction]:
+        """Recognise clips, each ``(N,)`` float32 at 16 kHz.
+
+        Args:
+            clips: any number of them.
+            names: theirs, for messages.
+            batch_seconds, window: as in `stream`.
+
+        Raises:
+            UserError: if the model's numbers for a clip are none.
+        """
+        names = names or [f"clip {i}" for i in range(len(clips))]
+        answers = self._recognize(names, clips, batch_seconds, self.longest(window))
+        for answer in answers:
+            if isinstance(answer, UserError):
+                raise answer
+        return answers
+
+    def longest(self, window: float) -> int:
+        """Samples of the longest clip that isn't cut.
+
+        Raises:
+            UserError: if the window is less than a second.
+        """
         if not window >= 1.0:
             raise UserError(f"window: {window} s; it takes a second or more")
-        longest = round(window * SAMPLE_RATE)
-        if limit := self.model.frontend.encoder.max_samples:
-            longest = min(longest, limit)
-        remaining = iter(audios)
-        while read := self._read_ahead(remaining, pool, errors):
-            pieces = [[] if isinstance(clip, UserError) else cut(clip, longest) for clip in read]
-            flat = [piece for of_clip in pieces for piece in of_clip]
-            answers: dict[int, Answer] = {}
-            for batch in batches([len(piece) for piece in flat], batch_seconds):
-                answers.update(zip(batch, self._answers([flat[i] for i in batch]), strict=True))
-            in_order = (answers[i] for i in range(len(flat)))
-            for clip, of_clip in zip(read, pieces, strict=True):
-                if not isinstance(clip, UserError):
-                    yield self._prediction([next(in_order) for _ in of_clip])
-                elif errors == "return":
-                    yield clip
-                else:
-                    raise clip
+        limit = self.model.frontend.encoder.max_samples
+        return min(round(window * SAMPLE_RATE), limit or sys.maxsize)
 
-    def recognize(self, clips: Sequence[np.ndarray]) -> list[Prediction]:
-        """One batch of clips, each ``(N,)`` float32 at 16 kHz and taken as a whole."""
-        return [answer.prediction(self.model.classes) for answer in self._answers(clips)]
-
-    def _read_ahead(
-        self, audios: Iterator[Audio], pool: int, errors: str
-    ) -> list[np.ndarray | UserError]:
-        """The next recordings, or why they can't be had."""
-        read: list[np.ndarray | UserError] = []
+    def _next(
+        self,
+        audios: Iterator[Audio],
+        batch_seconds: float,
+        longest: int,
+        pool: int,
+        errors: str,
+    ) -> list[Prediction | UserError]:
+        """Answers for the next recordings, or why there are none; empty after the last."""
+        names: list[str] = []
+        clips: list[np.ndarray | UserError] = []
         samples = 0
         for audio in audios:
+            is_path = isinstance(audio, str | Path)
+            names.append(printable(str(audio)) if is_path else "the recording")
             try:
-                read.append(self._samples(audio))
+                clips.append(self._samples(audio, names[-1]))
             except UserError as error:
-                read.append(error)
+                clips.append(error)
                 if errors == "raise":
                     break
             else:
-                samples += len(read[-1])
-            if len(read) >= pool or samples >= READ_AHEAD:
+                samples += len(clips[-1])
+            if len(clips) >= pool or samples >= READ_AHEAD:
                 break
-        return read
+        return self._recognize(names, clips, batch_seconds, longest)
 
-    def _samples(self, audio: Audio) -> np.ndarray:
-        """``(N,)`` float32 at 16 kHz, long enough for the encoder."""
-        name = printable(str(audio)) if isinstance(audio, str | Path) else "the recording"
+    def _recognize(
+        self,
+        names: Sequence[str],
+        clips: Sequence[np.ndarray | UserError],
+        batch_seconds: float,
+        longest: int,
+    ) -> list[Prediction | UserError]:
+        """Cut what is long, recognise the pieces in batches, and join theirs."""
+        pieces = [[] if isinstance(clip, UserError) else cut(clip, longest) for clip in clips]
+        flat = [piece for of_clip in pieces for piece in of_clip]
+        answers: dict[int, Answer | None] = {}
+        for batch in batches([len(piece) for piece in flat], batch_seconds):
+            answers.update(zip(batch, self._answers([flat[i] for i in batch]), strict=True))
+        in_order = (answers[i] for i in range(len(flat)))
+        results: list[Prediction | UserError] = []
+        for name, clip, of_clip in zip(names, clips, pieces, strict=True):
+            found = [next(in_order) for _ in of_clip]
+            if isinstance(clip, UserError):
+                results.append(clip)
+            elif None in found:
+                results.append(UserError(f"{name}: {UNDEFINED}"))
+            else:
+                results.append(self._prediction(found))
+        return results
+
+    def _samples(self, audio: Audio, name: str) -> np.ndarray:
+        """``(N,)`` float32 at 16 kHz, within full scale and long enough for the encoder."""
         if isinstance(audio, tuple):
             try:
                 samples = to_mono_16k(*_checked(*audio))
@@ -184,10 +240,11 @@ class EmotionRecognizer:
         return joined(answers).prediction(self.model.classes, windows)
 
     @torch.inference_mode()
-    def _answers(self, clips: Sequence[np.ndarray]) -> list[Answer]:
+    def _answers(self, clips: Sequence[np.ndarray]) -> list[Answer | None]:
+        """Of one batch; none where the model's numbers are none."""
         speech, lengths = padded(clips)
         outputs = self.model.outputs(speech.to(self.device), lengths.to(self.device))
-        logits = outputs.logits
+        logits, finite = outputs.logits, outputs.finite().tolist()
         probabilities = {
             task: logits[task].softmax(-1).cpu().numpy() for task in logits if task != "asr"
         }
@@ -207,6 +264,8 @@ class EmotionRecognizer:
                 None if texts is None else texts[i],
                 len(clip) / SAMPLE_RATE,
             )
+            if finite[i]
+            else None
             for i, clip in enumerate(clips)
         ]
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import kaldiio
 import pytest
 import soundfile
 import yaml
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser) -> None:
     parser.addoption("--long", action="store_true", help="all faults, not only CI's share")
+
+
+def pytest_configure(config) -> None:
+    """How many examples properties are tried on: in CI few and always the same ones."""
+    set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")  # not in the checkout
+    common = {"database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("ci", derandomize=True, max_examples=50, **common)
+    settings.register_profile("long", max_examples=1000, **common)
+    settings.load_profile("long" if config.getoption("--long") else "ci")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ set -euo pipefail
 python= # interpreter to make the environment with (default: Python 3.10-3.12 on PATH)
 help_message="Usage: tools/setup.sh [--python PYTHON]
 
-Makes the Python environment tools/venv (about 2 GB with torch's CPU wheel, some minutes), unless it
+Makes the Python environment tools/venv (about 2.2 GB with torch's CPU wheel, some minutes), unless it
 is there already or the active environment (virtual environment or conda) has all that is needed.
 
   --python PYTHON   interpreter to make it with, 3.10 to 3.12 (default: one found on PATH)"

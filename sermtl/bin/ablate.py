@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
+from sermtl.documents import read_json
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
 from sermtl.scoring.ablation import ABLATIONS, PROPOSED, ablation_figures
@@ -122,7 +123,7 @@ def _results(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     path = results_folder(args, folder) / "results.json"
     if not path.exists():
         raise UserError(f"{path} is missing: this system isn't scored yet (stage 7)")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path, "run stage 7 with --force true")
 
 
 if __name__ == "__main__":

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from sermtl.data.audio import read_dump
 from sermtl.data.state_cache import cache_bytes, cache_folder, stage_of, write_states
+from sermtl.documents import read_yaml
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.inference import batches
-from sermtl.jobs import device
+from sermtl.jobs import device, end_with_stage
 from sermtl.training.log import PREFIX
 
 
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--ngpu", type=int, default=0)
     parser.add_argument("--batch_seconds", type=float, default=120.0)
     args = parser.parse_args(argv)
-    frontend_conf = yaml.safe_load(args.config.read_text(encoding="utf-8"))["frontend_conf"]
+    end_with_stage()
+    frontend_conf = read_yaml(args.config)["frontend_conf"]
 
     from sermtl.model.ssl_frontend import SSLFrontend
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _check_room({folder: cache_bytes(dump, frontend) for folder, dump in dumps.items()})
     for folder, dump in dumps.items():
         # Folds that are trained side by side need the same sets.
-        with exclusive(folder, ".states.lock", wait=True):
+        with exclusive(folder, ".states.lock", wait=math.inf):
             if todo[folder].is_done():
                 continue
             parts = batches(dump.lengths, args.batch_seconds)

@@ -16,10 +16,11 @@ from sermtl.inference import DONE, batches, merge
 from sermtl.options import DTYPES
 from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
-from sermtl.training import CHECKPOINT
+from sermtl.training import CHECKPOINT, SPARE_CHECKPOINT
 from sermtl.training.conf import resolve
 
-OPTIONS = {"weights", "batch_seconds", "dtype"}  # of an inference conf
+CHECKPOINTS = (CHECKPOINT, SPARE_CHECKPOINT)  # which hold more than weights
+OPTIONS = {"weights", "batch_seconds", "window", "dtype"}  # of an inference conf
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,9 +47,9 @@ def _check(conf: dict[str, Any], file: str) -> None:
         odd = sorted(conf.keys() ^ OPTIONS)
         known = ", ".join(sorted(OPTIONS))
         raise UserError(f"{file} and --inference_args: the options are {known}; see {odd[0]!r}")
-    seconds = conf["batch_seconds"]
-    if not isinstance(seconds, int | float) or not seconds > 0:
-        raise UserError(f"batch_seconds must be a positive number, not {seconds!r}")
+    for name in ("batch_seconds", "window"):
+        if not isinstance(conf[name], int | float) or not conf[name] > 0:
+            raise UserError(f"{name} must be a positive number, not {conf[name]!r}")
     if conf["dtype"] not in DTYPES:
         raise UserError(f"dtype must be one of {', '.join(DTYPES)}, not {conf['dtype']!r}")
 
@@ -58,7 +59,7 @@ def _infer(
 ) -> None:
     weights = model / conf["weights"]
     if not weights.exists():
-        names = sorted(path.name for path in model.glob("*.pth") if path.name != CHECKPOINT)
+        names = sorted(path.name for path in model.glob("*.pth") if path.name not in CHECKPOINTS)
         there = f"there are {', '.join(names)}" if names else "train first (stage 5)"
         raise UserError(f"{weights} is missing: {there}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]
@@ -98,7 +99,8 @@ def _run_jobs(
         *(sys.executable, "-m", "sermtl.bin.infer_shard"),
         *("--model", str(model), "--weights", conf["weights"]),
         *("--dump", str(dump), "--output", str(output)),
-        *("--batch_seconds", str(conf["batch_seconds"]), "--dtype", str(conf["dtype"])),
+        *("--batch_seconds", str(conf["batch_seconds"]), "--window", str(conf["window"])),
+        *("--dtype", str(conf["dtype"])),
         *("--shard", "JOB", "--shards", str(shards), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):

@@ -12,7 +12,7 @@ from sermtl.data.audio import read_dump
 from sermtl.errors import run_main
 from sermtl.files import atomic_write
 from sermtl.inference import part_files, part_writer, shard_batches
-from sermtl.jobs import device
+from sermtl.jobs import device, end_with_stage
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,11 +23,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dump", type=Path, required=True, help="dumped set")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--batch_seconds", type=float, required=True)
+    parser.add_argument("--window", type=float, required=True)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--shard", type=int, required=True)
     parser.add_argument("--shards", type=int, required=True)
     parser.add_argument("--ngpu", type=int, default=0)
     args = parser.parse_args(argv)
+    end_with_stage()
     if part_files(args.output, args.shard)[0].exists():
         return
 
@@ -45,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     dump = read_dump(args.dump)
     ids = dump.ids
-    recognizer.model.frontend.check_lengths(dict(zip(ids, dump.lengths, strict=True)))
+    longest = recognizer.longest(args.window)
+    taken = [min(length, longest) for length in dump.lengths]
+    recognizer.model.frontend.check_lengths(dict(zip(ids, taken, strict=True)))
     if args.shard == 1:
         model = recognizer.model
         with atomic_write(args.model / "layer_weights.json") as stream:
@@ -58,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with part_writer(args.output, args.shard) as add:
         for batch in tqdm(batches, unit="batch"):
             names = [ids[i] for i in batch]
-            add(names, recognizer.recognize([dump.samples(name) for name in names]))
+            clips = [dump.samples(name) for name in names]
+            add(names, recognizer.recognize(clips, names, args.batch_seconds, args.window))
 
 
 if __name__ == "__main__":

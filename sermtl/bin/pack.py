@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sermtl.documents import read_json
 from sermtl.errors import UserError, run_main
 from sermtl.model_card import PICTURES, Facts, about_corpus, card
 from sermtl.packing import RESULTS, pack, packed_config, push
@@ -55,7 +55,7 @@ def _scores(*folders: Path) -> tuple[dict[str, Any], list[Path]]:
     """Scores of all folds together, else of this one, and their pictures."""
     for folder in folders:
         if (folder / RESULTS).exists():
-            results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+            results = read_json(folder / RESULTS, "run stage 7 with --force true")
             files = [folder / f"{kind}_{name}.png" for name in results for kind in PICTURES]
             return results, [file for file in files if file.exists()]
     return {}, []

@@ -6,7 +6,6 @@ import argparse
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from sermtl.data.splits import is_set_name, write_folds
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
-from sermtl.files import exclusive
+from sermtl.files import exclusive, remove
 from sermtl.stage import Stage
 
 MARKER = "prepared.json"
@@ -47,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if not 0 <= args.max_unreadable <= 1:
         raise UserError(f"--max_unreadable is a share from 0 to 1, not {args.max_unreadable}")
-    with exclusive(args.dumpdir):
+    with exclusive(args.dumpdir), exclusive(args.datadir, ".data.lock"):
         _prepare_corpus(args)
 
 
@@ -70,8 +69,8 @@ def _prepare_corpus(args: argparse.Namespace) -> None:
         if name in sets or _is_copy(name, sets, args):
             continue
         print(f"note: {name} is no set of the corpus any more: removed")
-        shutil.rmtree(args.datadir / name, ignore_errors=True)
-        shutil.rmtree(args.dumpdir / name)
+        remove(args.datadir / name)
+        remove(args.dumpdir / name)
     for name, utterances in sets.items():
         _prepare(name, utterances, args)
     write_folds(args.datadir, corpus.folds)

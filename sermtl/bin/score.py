@@ -11,8 +11,9 @@ from pathlib import Path
 from sermtl.canvas import files as files_of
 from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.splits import Run
+from sermtl.documents import read_json
 from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.inference import EMBEDDINGS, TABLE
 from sermtl.scoring.label_counts import label_files
 from sermtl.scoring.options import (
@@ -64,8 +65,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _inputs(parts, models, args),
     )
     if not work.is_done() or args.force == "true":
-        work.finish([*_score(target, parts, models, args, arguments), remember(args)])
-    print(summary(json.loads((target / "results.json").read_text(encoding="utf-8"))))
+        with exclusive(target, ".score.lock"):
+            work.finish([*_score(target, parts, models, args, arguments), remember(args)])
+    print(summary(read_json(target / "results.json", "give --force true")))
     print(f"written: {target}/RESULTS.md, results.json beside it, and plots")
 
 
@@ -108,7 +110,7 @@ def _inputs(
         files += [part.folder / TABLE, part.folder / EMBEDDINGS]
         files += [part.dump / name for name in (*LABEL_FILES.values(), CORPUS_TEXT, UNREADABLE)]
         files += audio_files(part.dump)
-        files += [args.dumpdir / name / "text" for name in part.run.train]
+        files += [args.dumpdir / name / f for name in part.run.train for f in LABEL_FILES.values()]
         files += [args.dumpdir / name / REPORT_NUMBERS for name in part.run.train]
     files += label_files(args.dumpdir, _runs(parts))
     return [*files, Path(args.extra_labels)] if args.extra_labels else files

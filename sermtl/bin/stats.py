@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sermtl.data.datadir import FILES, write_column
 from sermtl.data.labels import load_labels
+from sermtl.data.set_checks import compare_with_training, edited_apart, read_labels, remarks
 from sermtl.data.splits import Run, resolve_splits
-from sermtl.data.statistics import label_statistics, merged, switch_off_trivial, table
+from sermtl.data.statistics import label_statistics, merged, notes_on_tasks, table
 from sermtl.errors import UserError, run_main
-from sermtl.files import atomic_write
+from sermtl.files import atomic_write, exclusive
 from sermtl.stage import Stage
 
 
@@ -25,21 +26,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=Path, help="labels.yaml (default: the labels that occur)")
     parser.add_argument("--train_set", default="")
     parser.add_argument("--valid_set", default="")
+    parser.add_argument("--test_sets", default="", help="to compare with training, where there")
     parser.add_argument("--fold", default="")
     parser.add_argument("--speed_perturb_factors", default="")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
     classes = load_labels(args.labels).classes if args.labels else None
-    for run in resolve_splits(
+    runs = resolve_splits(
         args.datadir,
         args.fold,
         args.train_set,
         args.valid_set,
         speed_perturb_factors=args.speed_perturb_factors,
-    ):
-        if not (run.train and run.valid):
-            raise UserError("--train_set and --valid_set must each name a set")
-        _count(run, classes, args)
+    )
+    if not all(run.train and run.valid for run in runs):
+        raise UserError("--train_set and --valid_set must each name a set")
+    with exclusive(args.statsdir):
+        for run in runs:
+            _count(run, classes, args)
+            for remark in _remarks(run, args):
+                print(f"  {remark}")
 
 
 def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -> None:
@@ -60,7 +66,7 @@ def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -
         return
     parts = {"train": merged(args.dumpdir, run.train), "valid": merged(args.dumpdir, run.valid)}
     labels = label_statistics(run, parts["train"], parts["valid"], classes)
-    notes = switch_off_trivial(labels)
+    notes = notes_on_tasks(labels)
     written = [target / "labels.json"]
     for part, columns in parts.items():
         for file, values in columns.items():
@@ -73,6 +79,18 @@ def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -
     print(table(parts["train"], parts["valid"], emotions=labels["emotions"]))
     for note in notes:
         print(f"  {note}")
+
+
+def _remarks(run: Run, args: argparse.Namespace) -> Iterator[str]:
+    """What is odd about the run's sets; told every time, also where nothing is left to do."""
+    training = read_labels(args.dumpdir, run.train)
+    tests = run.test or args.test_sets.split()
+    tests = [name for name in tests if (args.dumpdir / name / FILES[0]).exists()]
+    for name in (*run.valid, *tests):
+        found = compare_with_training(read_labels(args.dumpdir, [name]), training)
+        yield from (f"{name}: {remark}" for remark in remarks(found))
+    for name in (*run.train, *run.valid, *tests):
+        yield from edited_apart(args.datadir / name, args.dumpdir / name)
 
 
 if __name__ == "__main__":

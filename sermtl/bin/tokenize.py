@@ -12,6 +12,7 @@ from sermtl.data.text import normalize_text
 from sermtl.data.tokens import Tokenizer
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import run_main
+from sermtl.files import exclusive
 from sermtl.stage import Stage
 
 
@@ -27,8 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--nbpe", type=int, default=500, help="vocabulary size, at most")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
-    for run in resolve_splits(args.datadir, args.fold, args.train_set):
-        _learn(run, args)
+    runs = resolve_splits(args.datadir, args.fold, args.train_set)
+    with exclusive(args.tokensdir):
+        for run in runs:
+            _learn(run, args)
 
 
 def _learn(run: Run, args: argparse.Namespace) -> None:

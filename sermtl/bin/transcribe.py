@@ -17,7 +17,7 @@ from sermtl.data.speed_perturbation import original_set
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
-from sermtl.jobs import device, started, starter, with_gpus
+from sermtl.jobs import GOING, device, end_with_stage, started, starter, with_gpus
 from sermtl.options import positive_int
 from sermtl.transcription.dumped_set import DumpedSet
 from sermtl.transcription.guards import Guards, parse_temperatures
@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     sets = [DumpedSet(Path(args.dumpdir) / name) for name in _names(args)]
     if args.shard is not None:
+        end_with_stage()
         transcribe_shard(args, sets, guards)
         return
     with exclusive(args.dumpdir):
@@ -250,7 +251,7 @@ def transcribe_shard(args: argparse.Namespace, sets: Sequence[DumpedSet], guards
         raise UserError(f"--shard {args.shard}: there are only {args.nj} (--nj)")
     with ExitStack() as stack:
         for dumped in sets:  # the job of a run that was killed may still be at work
-            stack.enter_context(exclusive(dumped.work, dumped.lock(args.shard)))
+            stack.enter_context(exclusive(dumped.work, dumped.lock(args.shard), GOING))
         shards = [(dumped, dumped.unfinished(batches)) for dumped, batches in _dealt(args, sets)]
         if any(work for _, work in shards):
             _transcribe_clips(args, shards, guards)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sermtl.data.tasks import CLOSED
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.terminal import columns, style
 
@@ -92,7 +93,7 @@ def _results(folder: Path) -> dict[str, Any]:
     path = folder / "results.json"
     if not path.exists():
         raise UserError(f"{path} is missing: {folder} isn't an experiment that stage 7 has scored")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path, "run stage 7 with --force true")
 
 
 def _table(

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sermtl.cli.options import MODEL
+from sermtl.documents import read_json
 from sermtl.errors import UserError
+from sermtl.model_config import read_model_config
 from sermtl.terminal import columns, style
 
 BAR = 30  # characters of the largest layer weight
@@ -50,7 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
     from sermtl.packing import CONFIG, LAYERS, RESULTS, packed_config
 
     if (folder / CONFIG).exists():
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_model_config(folder / CONFIG)
     elif (folder / "config.yaml").exists():
         config = packed_config(folder)
     else:
@@ -75,7 +77,7 @@ def read(folder: Path) -> dict[str, Any]:
     }
     for key, file in (("layer_weights", LAYERS), ("results", RESULTS)):
         if (folder / file).exists():
-            content = json.loads((folder / file).read_text(encoding="utf-8"))
+            content = read_json(folder / file, "make it again (stage 6 or 7), or remove it")
             facts[key] = content["weights"] if key == "layer_weights" else content
     return facts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 DETAILS = """\
@@ -34,7 +35,10 @@ def run(args: argparse.Namespace) -> None:
     from sermtl.scoring.scores import set_scores
     from sermtl.scoring.tables import per_class, summary
 
-    scores = set_scores([read_pair(args.reference, args.hypothesis)])
+    predicted, notes = read_pair(args.reference, args.hypothesis)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    scores = set_scores([predicted])
     results = {args.hypothesis.stem: scores}
     if args.json:
         print(json.dumps(results, indent=1, ensure_ascii=False))

@@ -10,15 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-import yaml
-
 from sermtl.corpora.manifest import Manifest, Row, read_manifest, read_table
 from sermtl.corpora.manifest_split import Item, stored_split
-from sermtl.data.labels import NOTHING, LabelInventory, PlainLoader
+from sermtl.data.labels import NOTHING, LabelInventory
 from sermtl.data.splits import is_set_name
 from sermtl.data.tasks import CLASS_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
-from sermtl.errors import UserError
+from sermtl.documents import PlainLoader, read_yaml
+from sermtl.errors import UserError, excerpt
 from sermtl.files import sha256
 from sermtl.terminal import printable
 
@@ -94,7 +93,7 @@ def _find_audio(manifest: Path, rows: Sequence[Row]) -> dict[str, Path]:
     if lines:
         first = next(row for row in rows if row.path in missing)
         more = f" (and {len(lines) - 1} more rows)" if len(lines) > 1 else ""
-        name = printable(str(found[first.path]))
+        name = excerpt(printable(str(found[first.path])))
         raise UserError(f"{manifest}:{first.line}: there is no file {name}{more}")
     return found
 
@@ -139,7 +138,9 @@ def _ids(manifest: Path, rows: Sequence[Row], speakers: dict[str | None, str]) -
     uses = [Counter(column) for column in zip(*made, strict=True)]
     for row, candidates in zip(rows, made, strict=True):
         if row.id and " " in row.id:
-            raise UserError(f"{manifest}:{row.line}: an id can't hold white space: {row.id!r}")
+            raise UserError(
+                f"{manifest}:{row.line}: an id can't hold white space: {excerpt(row.id)!r}"
+            )
         unique = [name for name, n in zip(candidates, uses, strict=True) if n[name] == 1]
         ids.append(row.id or (unique or candidates)[0])
     lines = defaultdict(list)
@@ -211,9 +212,13 @@ def _splits(
         raise UserError(
             f"{manifest}: sets that differ in capitals only: {', '.join(sorted(set(names)))}"
         )
-    shared = sum(len(names) > 1 for names in sets.values())
-    note = f"split: {shared} speakers are in more than one set; scores on known voices flatter"
-    return names, [note] * bool(shared)
+    shared = {speaker: of for speaker, of in sets.items() if len(of) > 1}
+    notes = [
+        f"split: {len(shared)} speakers are in more than one set, such as {speaker} in "
+        f"{', '.join(sorted(of))}; scores on known voices flatter"
+        for speaker, of in list(shared.items())[:1]
+    ]
+    return names, notes
 
 
 def _emotion_map(labels: LabelInventory | None, file: str) -> Callable[[str], str | None]:
@@ -238,12 +243,7 @@ def _read_label_map(path: Path) -> dict[str, str | None]:
             if pairs.setdefault(label, name) != name:
                 raise UserError(f"{path}:{line}: {label!r} is mapped to {pairs[label]!r} already")
     else:
-        try:
-            pairs = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=PlainLoader)
-        except OSError as error:
-            raise UserError(f"can't read {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is no YAML: {error}") from error
+        pairs = read_yaml(path, PlainLoader)
         if not isinstance(pairs, dict) or not all(isinstance(v, str) for v in pairs.values()):
             raise UserError(f"{path} must be a mapping of label to class")
     return {label: None if name in NOTHING else name for label, name in pairs.items()}

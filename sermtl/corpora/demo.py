@@ -8,6 +8,7 @@ classes can be scored at all. It shows that the pipeline works, and says nothing
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import Corpus, Utterance
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
+from sermtl.jobs import end_with_parent
 
 CHUNK = 100  # utterances that one process speaks
 
@@ -294,9 +296,12 @@ def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
 
 def _speak_chunk(chunk: list[Plan], folder: Path, index: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
+    end_with_parent()
     for p in chunk:
+        content = io.BytesIO()  # soundfile hides what is wrong with a stream
+        soundfile.write(content, _sound(p), espeak().rate, "PCM_16", format="WAV")
         with atomic_write(folder / f"{p.id}.wav", "wb") as stream:
-            soundfile.write(stream, _sound(p), espeak().rate, "PCM_16", format="WAV")
+            stream.write(content.getbuffer())
     with atomic_write(folder / f"chunk{index}.json") as stream:
         json.dump([asdict(p) for p in chunk], stream)
 

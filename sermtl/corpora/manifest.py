@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sermtl.data.utterance import UNKNOWN
-from sermtl.errors import UserError
+from sermtl.errors import UserError, excerpt
 
 COLUMNS = ("path", "emotion", "gender", "speaker", "text", "split", "start", "end", "id")
 DELIMITERS = (",", "\t", ";")
@@ -54,8 +54,6 @@ def read_manifest(path: str | Path) -> Manifest:
     for line, fields in read_rows(path, ["path"], lower=True):
         names = list(fields)
         rows.append(_row(f"{path}:{line}", line, fields))
-    if not rows:
-        raise UserError(f"{path} has a header and no rows")
     return Manifest(rows, [name for name in names if name not in COLUMNS])
 
 
@@ -70,18 +68,23 @@ def read_rows(
         lower: write the columns' names in small letters.
 
     Raises:
-        UserError: as `read_table`, if a column is missing or twice there, or a record has more or
-            fewer fields than the header.
+        UserError: as `read_table`, if a column is missing or twice there, a record has more or
+            fewer fields than the header, or there is none.
     """
     records = read_table(path)
     line, header = next(records, (1, []))
+    if not header:
+        raise UserError(f"{path}:1: the file is empty")
     names = [name.strip().lower() if lower else name.strip() for name in header]
     for name in required:
         if name not in names:
-            raise UserError(f"{path}:{line}: the header has no column `{name}`, only {header}")
+            raise UserError(
+                f"{path}:{line}: the header has no column `{name}`, only {excerpt(str(header))}"
+            )
     for name in names:
         if names.count(name) > 1:
-            raise UserError(f"{path}:{line}: two columns are called {name!r}")
+            raise UserError(f"{path}:{line}: two columns are called {excerpt(name)!r}")
+    line = 0
     for line, fields in records:
         if len(fields) != len(names):
             raise UserError(
@@ -89,13 +92,15 @@ def read_rows(
                 "(a field that holds the delimiter must be quoted)"
             )
         yield line, dict(zip(names, fields, strict=True))
+    if not line:
+        raise UserError(f"{path} has a header and no rows")
 
 
 def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The non-empty records of a delimited file, each with the line on which it begins.
 
     Raises:
-        UserError: if the file is missing, isn't UTF-8, or has a broken quotation.
+        UserError: if the file is missing, isn't UTF-8 text, or has a broken quotation.
     """
     try:
         content = path.read_bytes()
@@ -106,9 +111,23 @@ def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
-    first = text.lstrip().partition("\n")[0]
+    if "\0" in text:  # UTF-16 of Latin letters is UTF-8, too
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(f"{path}:{line}: a NUL byte, so no UTF-8 text; save the file as UTF-8")
+    first = next(filter(str.strip, io.StringIO(text, newline=None)), "")
     delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    yield from read_records(path, io.StringIO(text, newline=""), delimiter)
+
+
+def read_records(
+    path: Path, lines: Iterable[str], delimiter: str = ","
+) -> Iterator[tuple[int, list[str]]]:
+    """The non-empty records of a delimited file's lines, each with the line on which it begins.
+
+    Raises:
+        UserError: naming ``path`` and the line, for a broken quotation.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     try:
         for fields in reader:
@@ -117,7 +136,8 @@ def read_table(path: Path) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise UserError(
-            f"{path}:{line}: {error} (a quote inside a quoted field is written twice)"
+            f"{path}:{line}: {error} (is a quote not closed, or one inside a quoted field not "
+            "written twice?)"
         ) from error
 
 
@@ -154,7 +174,9 @@ def _seconds(where: str, name: str, values: dict[str, str]) -> float | None:
     except ValueError:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise UserError(f"{where}: {name} must be a number of seconds, not {values[name]!r}")
+        raise UserError(
+            f"{where}: {name} must be a number of seconds, not {excerpt(values[name])!r}"
+        )
     return seconds
 
 
@@ -164,10 +186,11 @@ def parse_gender(where: str, value: str | None) -> str | None:
     Raises:
         UserError: for anything else.
     """
-    if value is None or value.lower() == "unknown":
+    if value is None or value.lower() in ("unknown", UNKNOWN):
         return None
     if value.lower() not in GENDERS:
         raise UserError(
-            f"{where}: gender must be male, female (or m, f), or empty if unknown, not {value!r}"
+            f"{where}: gender must be male, female (or m, f), or empty if unknown, not "
+            f"{excerpt(value)!r}"
         )
     return GENDERS[value.lower()]

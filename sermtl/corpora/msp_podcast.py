@@ -6,7 +6,6 @@ licence of UT Dallas; https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from sermtl.corpora.counts import differences, unmapped
 from sermtl.corpora.manifest import parse_gender, read_rows, read_table
 from sermtl.data.labels import LabelInventory
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 
 SETS = {"Train": "train", "Development": "development", "Validation": "development"}
@@ -170,10 +170,7 @@ def _read_csv(path: Path) -> Iterator[Row]:
 
 
 def _read_json(path: Path) -> Iterator[Row]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}") from error
+    content = read_json(path, "fetch the file again")
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise UserError(f"{path} must be a mapping of file name to labels")
     for file, fields in content.items():

@@ -17,7 +17,7 @@ import soxr
 
 from sermtl.data import SAMPLE_RATE
 from sermtl.data.cut_off import filled_in, missing_bytes
-from sermtl.data.datadir import read_column
+from sermtl.data.datadir import read_column, read_lengths
 from sermtl.data.ffmpeg import decode
 from sermtl.errors import UserError
 from sermtl.terminal import printable
@@ -258,8 +258,7 @@ def read_dump(folder: str | Path) -> Dump:
     """
     folder = Path(folder)
     paths = read_column(folder / "wav.scp")
-    lengths = read_column(folder / "utt2num_samples")
-    dump = Dump(list(paths), paths, [int(lengths[utt_id]) for utt_id in paths])
+    dump = Dump(list(paths), paths, list(read_lengths(folder, paths).values()))
     _check_archives(dump)
     return dump
 

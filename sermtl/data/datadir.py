@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from codecs import BOM_UTF8
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN, Utterance
-from sermtl.errors import UserError
+from sermtl.errors import UserError, excerpt
 from sermtl.files import atomic_write
 
 # Never a file `utt2category`: ESPnet picks that up by its name and composes batches of one class.
 FILES = ("wav.scp", *LABEL_FILES.values(), "utt2dur")
+SPK2UTT = "spk2utt"
+LENGTHS = "utt2num_samples"  # only dumped sets have it
 
 
 @dataclass(frozen=True)
@@ -32,58 +36,139 @@ def read_column(path: str | Path) -> dict[str, str]:
     """One file: utterance id, a space, and the value, which may hold spaces.
 
     Raises:
-        UserError: naming file and line, for Windows line ends, empty lines, missing values, and
-            ids that repeat or aren't sorted.
+        UserError: naming file and line, for what isn't UTF-8, Windows line ends, empty lines,
+            missing values, and ids that repeat or aren't sorted.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes().decode("utf-8")
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: run the stage before first") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from error
     values: dict[str, str] = {}
     previous = ""
-    lines = content.split("\n")
+    lines = _decoded(path).split("\n")
     if lines[-1]:
         raise UserError(f"{path}:{len(lines)}: the last line has no line end; is the file cut off?")
     for number, line in enumerate(lines[:-1], 1):
         where = f"{path}:{number}"
-        if line.endswith("\r"):
+        if "\r" in line:  # others that read the file would see two lines
             raise UserError(f"{where}: Windows line end; convert the file, e.g. with dos2unix")
         utt_id, _, value = line.partition(" ")
         if not utt_id:
             raise UserError(f"{where}: empty line or no utterance id")
+        if utt_id.split() != [utt_id]:
+            raise UserError(
+                f"{where}: id and value must be one space apart, and the id without white space: "
+                f"{excerpt(utt_id)!r}"
+            )
         if not value.strip():
-            raise UserError(f"{where}: {utt_id} has no value (write {UNKNOWN} for unknown)")
+            raise UserError(
+                f"{where}: {excerpt(utt_id)} has no value (write {UNKNOWN} for unknown)"
+            )
         if utt_id in values:
             raise UserError(f"{where}: {utt_id} appears twice")
         if utt_id < previous:
-            raise UserError(f"{where}: not sorted, {utt_id} after {previous} (sort with LC_ALL=C)")
+            raise UserError(
+                f"{where}: not sorted, {excerpt(utt_id)} after {excerpt(previous)} (sort with "
+                "LC_ALL=C)"
+            )
         values[utt_id] = value.strip()
         previous = utt_id
     return values
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing: run the stage before first") from error
+    if content.startswith(BOM_UTF8):  # which Kaldi and ESPnet take for a part of the first id
+        raise UserError(f"{path}:1: a byte order mark (BOM); save the file as UTF-8 without")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error
+
+
+def as_numbers(path: Path, column: Mapping[str, str]) -> dict[str, float]:
+    """A file's values as numbers from 0 on.
+
+    Raises:
+        UserError: naming file and line of another value.
+    """
+    numbers: dict[str, float] = {}
+    for line, (utt_id, text) in enumerate(column.items(), 1):
+        try:
+            numbers[utt_id] = float(text)
+        except ValueError:
+            numbers[utt_id] = math.nan
+        if not 0 <= numbers[utt_id] < math.inf:
+            raise UserError(
+                f"{path}:{line}: {utt_id} has {excerpt(text)!r}, not a number: run stage 1 again"
+            )
+    return numbers
+
+
+def read_lengths(folder: Path, ids: Collection[str]) -> dict[str, int]:
+    """Samples of a dumped set's utterances.
+
+    Raises:
+        UserError: as `read_column`, if they aren't those of ``ids``, or a value is no number.
+    """
+    path = folder / LENGTHS
+    column = read_column(path)
+    same_ids(path, column, folder / "wav.scp", ids)
+    numbers = as_numbers(path, column)
+    for line, (utt_id, number) in enumerate(numbers.items(), 1):
+        if not number.is_integer():
+            raise UserError(f"{path}:{line}: {utt_id} has {number} samples: run stage 1 again")
+    return {utt_id: int(number) for utt_id, number in numbers.items()}
+
+
+def same_ids(path: Path, column: Iterable[str], other: Path, ids: Collection[str]) -> None:
+    """Refuse a file that hasn't the utterances of another one."""
+    lines = {u: number for number, u in enumerate(ids, 1)}
+    there = set()
+    for number, utt_id in enumerate(column, 1):
+        if utt_id not in lines:
+            raise UserError(f"{path}:{number}: {excerpt(utt_id)} isn't in {other.name}")
+        there.add(utt_id)
+    for utt_id, number in lines.items():
+        if utt_id not in there:
+            raise UserError(f"{other}:{number}: {excerpt(utt_id)} is missing from {path.name}")
 
 
 def read_data_dir(folder: str | Path) -> DataDir:
     """All files of a data dir.
 
     Raises:
-        UserError: as `read_column`, if the files don't hold the same utterances, and if audio is
-            missing.
+        UserError: as `read_column`, if the files don't hold the same utterances, if ``spk2utt``
+            isn't the inverse of ``utt2spk``, and if audio is missing.
     """
     folder = Path(folder)
     columns = {name: read_column(folder / name) for name in FILES}
-    lines = {u: number for number, u in enumerate(columns["wav.scp"], 1)}
     for name, column in columns.items():
-        for number, utt_id in enumerate(column, 1):
-            if utt_id not in lines:
-                raise UserError(f"{folder / name}:{number}: {utt_id} isn't in wav.scp")
-        for utt_id, number in lines.items():
-            if utt_id not in column:
-                raise UserError(f"{folder / 'wav.scp'}:{number}: {utt_id} is missing from {name}")
+        same_ids(folder / name, column, folder / "wav.scp", columns["wav.scp"])
+    if (folder / SPK2UTT).exists():
+        _check_speakers(folder / SPK2UTT, _inverse(columns["utt2spk"]))
     _check_audio(folder / "wav.scp", columns["wav.scp"].values())
     return DataDir(columns)
+
+
+def _inverse(utt2spk: Mapping[str, str]) -> dict[str, str]:
+    members: dict[str, list[str]] = defaultdict(list)
+    for utt_id, speaker in sorted(utt2spk.items()):
+        members[speaker].append(utt_id)
+    return {speaker: " ".join(members[speaker]) for speaker in sorted(members)}
+
+
+def _check_speakers(path: Path, expected: Mapping[str, str]) -> None:
+    found = read_column(path)
+    for number, (speaker, ids) in enumerate(found.items(), 1):
+        if ids.split() != expected.get(speaker, "").split():
+            raise UserError(
+                f"{path}:{number}: {excerpt(speaker)} has other utterances in utt2spk: mend one "
+                f"of them, or remove {path.name}"
+            )
+    if missing := expected.keys() - found.keys():
+        raise UserError(f"{path}: {min(missing)}, who is in utt2spk, is missing: remove the file")
 
 
 def audio_file(place: str) -> str:
@@ -93,9 +178,12 @@ def audio_file(place: str) -> str:
 
 
 def _check_audio(path: Path, places: Iterable[str]) -> None:
-    """Refuse a wav.scp that names a file, or an archive (``file:offset``), that isn't there."""
+    """Refuse a wav.scp that names a file, or an archive (``file:offset``), that isn't there; and
+    commands, which Kaldi would run: the data may be a stranger's."""
     there: dict[str, bool] = {}
     for number, place in enumerate(places, 1):
+        if place.startswith("|") or place.endswith("|"):
+            raise UserError(f"{path}:{number}: {place} is a command: write its output to a file")
         file = audio_file(place)
         if file not in there:
             there[file] = Path(file).is_file()
@@ -141,10 +229,7 @@ def write_data_dir(folder: Path, columns: Mapping[str, Mapping[str, str]]) -> No
     for name, values in columns.items():
         write_column(folder / name, values)
     if "utt2spk" in columns:
-        members: dict[str, list[str]] = defaultdict(list)
-        for utt_id, speaker in sorted(columns["utt2spk"].items()):
-            members[speaker].append(utt_id)
-        write_column(folder / "spk2utt", {s: " ".join(ids) for s, ids in members.items()})
+        write_column(folder / SPK2UTT, _inverse(columns["utt2spk"]))
 
 
 def label_columns(utterances: Iterable[Utterance]) -> dict[str, dict[str, str]]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from espnet2.train.dataset import ESPnetDataset
+from espnet2.train.dataset import DATA_TYPES, ESPnetDataset
+
+from sermtl.data.archive import Archives
+
+DATA_TYPES["kaldi_ark"] |= {"func": Archives, "kwargs": []}  # in place of ESPnet's own
 
 
 class Utterances:

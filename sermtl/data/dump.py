@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
@@ -23,6 +22,7 @@ from sermtl.data.datadir import unfit
 from sermtl.data.utterance import Utterance
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, sha256
+from sermtl.jobs import end_with_parent
 from sermtl.stage import Stage
 from sermtl.terminal import printable
 
@@ -62,7 +62,7 @@ def dump_audio(
     _clear(folder, {archive for _, archive in shards})
     dumped = Dumped()
     pool = ProcessPoolExecutor(
-        max(1, min(nj, len(shards))), multiprocessing.get_context("spawn"), _end_with_parent
+        max(1, min(nj, len(shards))), multiprocessing.get_context("spawn"), _begin_worker
     )
     try:
         with tqdm(total=len(ordered), unit="utt", desc=folder.name, disable=None) as bar:
@@ -90,25 +90,16 @@ def dump_audio(
 
 
 def _clear(folder: Path, archives: set[Path]) -> None:
-    """Remove what a killed run left half-written, and archives of a corpus that was larger."""
-    for file in folder.glob(".wav.*"):
-        file.unlink()
+    """Remove archives of a corpus that was larger."""
     for file in folder.glob("wav.*.ark"):
         if file not in archives:
             for part in (file, file.with_suffix(".json"), file.with_suffix(".done.json")):
                 part.unlink(missing_ok=True)
 
 
-def _end_with_parent() -> None:
-    """Let a worker go when its parent is killed: the pool would leave it waiting for ever."""
-
+def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to tell of
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent()  # the pool would leave it waiting for ever
 
 
 def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from sermtl.data.utterance import UNKNOWN
+from sermtl.documents import PlainLoader, read_yaml
 from sermtl.errors import UserError
 
 NOTHING = ("", "null", "~")  # YAML's ways to write no value
 NO_CLASS = -1  # number of an unknown label, or of one that the model doesn't have
-
-
-class PlainLoader(yaml.BaseLoader):
-    """Everything as text, since a label such as `no` or 01 is neither a truth value nor a number;
-    and no key twice, of which YAML would keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} is there twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -60,15 +45,11 @@ def load_labels(path: str | Path) -> LabelInventory:
     """Read ``labels.yaml``: ``classes``, and optionally ``corpus`` and ``elsewhere``.
 
     Raises:
-        UserError: if the file is missing, is no such mapping, or maps to a class it doesn't list.
+        UserError: if the file can't be read, is no such mapping, or maps to a class it doesn't
+            list.
     """
     path = Path(path)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
-    except FileNotFoundError as error:
-        raise UserError(f"there is no label file {path}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is no YAML: {error}") from error
+    content = read_yaml(path, PlainLoader)
     if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
         raise UserError(f"{path} must hold a mapping `classes:` of label to name")
     classes = content["classes"]
@@ -79,6 +60,9 @@ def load_labels(path: str | Path) -> LabelInventory:
     for label, name in (pair for m in (classes, *maps.values()) for pair in m.items()):
         if not isinstance(name, str):
             raise UserError(f"{path}: {label!r} must be given one name, not {name}")
+    for label, name in classes.items():
+        if not (label.strip() and name.strip()) or label == UNKNOWN:
+            raise UserError(f"{path}: a class can't be called {label!r}, nor be named {name!r}")
     for name in classes.values():
         if list(classes.values()).count(name) > 1:
             raise UserError(f"{path}: two classes are named {name!r}")
@@ -90,4 +74,6 @@ def load_labels(path: str | Path) -> LabelInventory:
     for name in maps["elsewhere"]:
         if name not in classes.values():
             raise UserError(f"{path}: `elsewhere:` has {name!r}, which names none of `classes`")
+    if len(classes) < 2:
+        raise UserError(f"{path}: `classes:` must list two or more, not {', '.join(classes) or 0}")
     return LabelInventory(classes, corpus, maps["elsewhere"])

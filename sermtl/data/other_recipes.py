@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sermtl.data.datadir import read_column
 from sermtl.data.labels import LabelInventory, load_labels
 from sermtl.data.splits import FOLDS
 from sermtl.data.utterance import UNKNOWN
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 
 
@@ -52,7 +52,7 @@ def _find(name: str, folder: str, recipes: Path) -> OtherRecipe:
     declared = _declared(recipe / "recipe.conf")
     sets = {f"{name}_{one}": [one] for one in declared.get("test_sets", "test").split()}
     if (datadir / FOLDS).exists():  # every utterance is in the test set of some fold
-        folds = json.loads((datadir / FOLDS).read_text(encoding="utf-8"))
+        folds = read_json(datadir / FOLDS, f"run stage 1 of {name} again")
         sets = {f"{name}_test": sorted({one for fold in folds.values() for one in fold["test"]})}
     # A release may lack some of the sets that the recipe declares.
     there = {title: of for title, of in sets.items() if all(_has(dumpdir, one) for one in of)}

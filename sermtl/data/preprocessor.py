@@ -32,7 +32,9 @@ class SERPreprocessor:
             unknown or outside the inventory (a validation speaker, say) becomes -1.
         tokenizer: for the transcripts; ``None`` if there are none.
         augmentation: changes to the waveform, for training only.
-        seed: of the augmentation.
+        seed: of the augmentation, and of what is taken of long clips.
+        longest: samples that are taken of a clip; what is said in part of it is unknown.
+        anywhere: take another stretch of a long clip in every epoch; else its middle.
     """
 
     @typechecked
@@ -42,6 +44,8 @@ class SERPreprocessor:
         tokenizer: Tokenizer | None = None,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        longest: int | None = None,
+        anywhere: bool = False,
     ) -> None:
         self.indices = {
             task: {label: i for i, label in enumerate(labels)}
@@ -50,7 +54,8 @@ class SERPreprocessor:
         self.tokenizer = tokenizer
         self.augmentation = augmentation
         self.seed = seed
-        self.epoch = 0  # set before each epoch, so that augmentation differs between them
+        self.longest, self.anywhere = longest, anywhere
+        self.epoch = 0  # set before each epoch, so that they differ
 
     def __call__(self, utt_id: str, data: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """One utterance: ``speech``, class numbers and ``text`` ``(U,)`` token ids.
@@ -58,18 +63,22 @@ class SERPreprocessor:
         Speech is ``(N,)`` samples, or hidden states ``(T, L+1, D)`` computed before; as stored
         (int16 or float16), or float32 where it is augmented.
         """
-        speech = data["speech"]
+        speech, text = data["speech"], data.get("text", UNKNOWN)
+        # Seeded by the utterance, so neither workers nor ranks change what it becomes.
+        key = [self.seed, self.epoch, zlib.crc32(utt_id.encode())]
+        if self.longest is not None and speech.ndim == 1 and len(speech) > self.longest:
+            start = (len(speech) - self.longest) // 2
+            if self.anywhere:
+                start = np.random.default_rng([*key, 1]).integers(len(speech) - self.longest + 1)
+            speech, text = speech[start : start + self.longest], UNKNOWN
         if self.augmentation is not None:
             if speech.dtype.kind == "i":
                 speech = speech / np.float32(np.iinfo(speech.dtype).max + 1)
             speech = speech.astype(np.float32)
-            # Seeded by the utterance, so neither workers nor ranks change what it becomes.
-            key = [self.seed, self.epoch, zlib.crc32(utt_id.encode())]
             speech = self.augmentation(speech, np.random.default_rng(key))
         sample = {"speech": speech}
         for task, index in self.indices.items():
             sample[task] = np.array(index.get(data[task], NO_CLASS), dtype=np.int64)
-        text = data.get("text", UNKNOWN)
         tokens = self.tokenizer.encode(text) if self.tokenizer and text != UNKNOWN else []
         sample["text"] = np.array(tokens, dtype=np.int64)
         return sample

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sermtl.data.speed_perturbation import parse_factors, perturbed_set
 from sermtl.data.utterance import Split
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
@@ -59,7 +60,7 @@ def resolve_splits(
     """
     datadir = Path(datadir)
     path = datadir / FOLDS
-    folds = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    folds = read_json(path, "run stage 1 again") if path.exists() else {}
     if fold:
         if not folds:
             raise UserError(f"--fold {fold}: {datadir} has no folds (is stage 1 done?)")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sermtl.data import SAMPLE_RATE
 from sermtl.data.archive import append
 from sermtl.data.audio import Dump, audio_files, padded
 from sermtl.data.datadir import read_column, write_column
@@ -48,6 +49,20 @@ def check_cacheable(conf: Mapping[str, Any]) -> None:
         raise UserError("cache_hidden_states needs a frozen encoder (frontend_conf freeze: all)")
     if conf.get("augment_conf"):
         raise UserError("cache_hidden_states and augment_conf exclude each other")
+
+
+def check_clips(dump: Path, seconds: float) -> None:
+    """Whether every clip of a set is encoded and learnt from as a whole.
+
+    Raises:
+        UserError: for the first that is longer than training takes, and than memory may hold.
+    """
+    for utt_id, samples in read_column(dump / "utt2num_samples").items():
+        if int(samples) > seconds * SAMPLE_RATE:
+            raise UserError(
+                f"{utt_id} of {dump}: {int(samples) / SAMPLE_RATE:.2f} s, but cache_hidden_states "
+                f"takes clips as a whole, and max_clip_seconds is {seconds:g}: set either otherwise"
+            )
 
 
 def stage_of(dump: Path, frontend_conf: Mapping[str, Any], marker: str = "done.json") -> Stage:

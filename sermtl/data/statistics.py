@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sermtl.data.datadir import merge, read_column
+from sermtl.data.datadir import as_numbers, merge, read_column, read_lengths
 from sermtl.data.splits import Run
 from sermtl.data.tasks import AUXILIARY, CLASS_FILES, CLOSED
 from sermtl.data.text import normalize_text
@@ -21,10 +21,12 @@ def merged(dumpdir: Path, sets: list[str]) -> dict[str, dict[str, str]]:
     """The columns of several dumped sets as one, text normalised, with ``speech_shape``."""
     columns = dict(merge([dumpdir / name for name in sets]).columns)
     columns["text"] = {u: normalize_text(v) or UNKNOWN for u, v in _known(columns["text"]).items()}
-    samples: dict[str, str] = {}
+    samples: dict[str, int] = {}
     for name in sets:
-        samples |= read_column(dumpdir / name / "utt2num_samples")
-    columns["speech_shape"] = samples
+        seconds = dumpdir / name / "utt2dur"
+        ids = as_numbers(seconds, read_column(seconds))
+        samples |= read_lengths(dumpdir / name, ids)
+    columns["speech_shape"] = {u: str(n) for u, n in samples.items()}
     return columns
 
 
@@ -80,14 +82,23 @@ def label_statistics(
     }
 
 
-def switch_off_trivial(labels: dict[str, Any]) -> list[str]:
+def notes_on_tasks(labels: dict[str, Any]) -> list[str]:
     """Set the count of tasks with a single class to zero: nothing can be learnt there.
 
     Returns:
-        Notes for the user about every auxiliary task that is off.
+        Notes for the user about classes without utterances, the closed tasks' counts, and every
+        auxiliary task that is off.
     """
-    notes = []
-    classes = inventories(labels)
+    classes, counts = inventories(labels), labels["counts"]
+    notes = [
+        f"emotion: no utterance of {c!r} to learn from"
+        for c, n in counts["emotion"].items()
+        if not n
+    ]
+    for task in CLOSED:
+        if len(counts[task]) > 1:
+            numbers = ", ".join(f"{label} {n}" for label, n in counts[task].items())
+            notes.append(f"{task}: {numbers}")
     for task in (*AUXILIARY, "asr"):
         if not labels["tasks"][task]:
             notes.append(f"{task}: no labels, the task is off")

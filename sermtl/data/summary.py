@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,13 @@ from statistics import median
 from typing import Any
 
 from sermtl.data import SAMPLE_RATE
-from sermtl.data.datadir import FILES, DataDir, read_column, read_data_dir
+from sermtl.data.datadir import FILES, LENGTHS, DataDir, as_numbers, read_data_dir, read_lengths
 from sermtl.data.leaks import Leak, find_leaks, shared_audio
 from sermtl.data.speed_perturbation import original_set
 from sermtl.data.splits import RESERVED
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
 
-LENGTHS = "utt2num_samples"  # only dumped sets have it
 BOTH = "both"  # a speaker whose utterances aren't all of one gender
 ORDER = ("train", "", "val", "dev", "test", "eval")  # beginnings of names; "": any other
 
@@ -101,7 +99,10 @@ def summarise(folder: str | Path) -> Summary:
     copies = [name for name in paths if (original_set(name) or ("",))[0] in paths]
     paths = {name: path for name, path in paths.items() if name not in copies}
     sets = {name: read_data_dir(path) for name, path in paths.items()}
-    durations = {name: _numbers(path / "utt2dur") for name, path in paths.items()}
+    durations = {
+        name: as_numbers(path / "utt2dur", sets[name].columns["utt2dur"])
+        for name, path in paths.items()
+    }
     shared = shared_audio(sets, _lengths(paths, durations))
     repeats = {
         name: [clip[name] for clip in shared.clips if len(clip.get(name, [])) > 1] for name in sets
@@ -157,33 +158,11 @@ def _lengths(
 ) -> dict[str, dict[str, int]]:
     """Samples at 16 kHz of each utterance, to the millisecond where they aren't counted."""
     if all((path / LENGTHS).exists() for path in paths.values()):
-        return {name: _sample_counts(path, durations[name]) for name, path in paths.items()}
+        return {name: read_lengths(path, durations[name]) for name, path in paths.items()}
     return {
         name: {u: round(d * SAMPLE_RATE) for u, d in of_set.items()}
         for name, of_set in durations.items()
     }
-
-
-def _sample_counts(folder: Path, ids: Iterable[str]) -> dict[str, int]:
-    counts = _numbers(folder / LENGTHS)
-    if missing := [u for u in ids if u not in counts]:
-        raise UserError(f"{folder / LENGTHS} lacks {missing[0]}: run stage 1 again")
-    return {u: int(value) for u, value in counts.items()}
-
-
-def _numbers(path: Path) -> dict[str, float]:
-    """A column of numbers from 0 on."""
-    numbers: dict[str, float] = {}
-    for line, (utt_id, text) in enumerate(read_column(path).items(), 1):
-        try:
-            numbers[utt_id] = float(text)
-        except ValueError:
-            numbers[utt_id] = math.nan
-        if not 0 <= numbers[utt_id] < math.inf:
-            raise UserError(
-                f"{path}:{line}: {utt_id} has {text!r}, not a number: run stage 1 again"
-            )
-    return numbers
 
 
 def _describe(name: str, parts: Iterable[DataDir], durations: Iterable[float]) -> SetSummary:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import sentencepiece
 from typeguard import typechecked
 
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 
 BLANK, UNKNOWN_TOKEN, SPACE = "<blank>", "<unk>", "▁"
 SPECIAL = [BLANK, UNKNOWN_TOKEN]
+AGAIN = "run stage 3 (again)"
 
 
 class Tokenizer:
@@ -74,9 +77,7 @@ class Tokenizer:
             minloglevel=2,
         )
         model = writer.getvalue()
-        pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
-        learned = [pieces.id_to_piece(i) for i in range(1, pieces.get_piece_size())]
-        return cls([*SPECIAL, *learned], model)
+        return cls([*SPECIAL, *cls([], model)._learned()], model)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a normalised text."""
@@ -111,13 +112,29 @@ class Tokenizer:
         """Read what `save` wrote.
 
         Raises:
-            UserError: if a file is missing.
+            UserError: if a file is missing or damaged, or they don't belong together.
         """
         folder = Path(folder)
+        settings = read_json(folder / "tokenizer.json", AGAIN)
+        path, bpe = folder / "tokens.txt", settings == {"token_type": "bpe"}
         try:
-            tokens = (folder / "tokens.txt").read_text(encoding="utf-8").splitlines()
-            settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-            bpe = settings["token_type"] == "bpe"
-            return cls(tokens, (folder / "bpe.model").read_bytes() if bpe else None)
+            tokens = path.read_text(encoding="utf-8").splitlines()
+            tokenizer = cls(tokens, (folder / "bpe.model").read_bytes() if bpe else None)
         except FileNotFoundError as error:
-            raise UserError(f"{error.filename} is missing: run stage 3 first") from error
+            raise UserError(f"{error.filename} is missing: {AGAIN}") from error
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: not UTF-8: {AGAIN}") from error
+        except RuntimeError as error:
+            raise UserError(f"{folder / 'bpe.model'}: damaged: {AGAIN}") from error
+        expected = [*SPECIAL, *(tokenizer._learned() if bpe else tokens[len(SPECIAL) :])]
+        for line, (token, wanted) in enumerate(zip_longest(tokens, expected), 1):
+            if token != wanted or tokens.index(token) < line - 1:
+                raise UserError(
+                    f"{path}:{line}: {token!r} is out of place, so this file or one beside it is "
+                    f"damaged: {AGAIN}"
+                )
+        return tokenizer
+
+    def _learned(self) -> list[str]:
+        """SentencePiece's tokens but for its own of what it never saw."""
+        return [self._pieces.id_to_piece(i) for i in range(1, self._pieces.get_piece_size())]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors.torch import load_file
+import torch
 
 from sermtl.data.statistics import inventories
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
+from sermtl.model.finite import not_finite
 from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.model.swfc import SWFCLoss
-from sermtl.model.weights import load
+from sermtl.model.weights import load_state, misfits
+from sermtl.model_config import read_model_config
 from sermtl.options import options_of
 
 
@@ -58,26 +58,26 @@ def load_trained(config_file: str | Path, weights: str | Path) -> tuple[SERModel
         UserError: if a file is missing or weights and configuration don't belong together.
     """
     config_file, weights = Path(config_file), Path(weights)
-    for path in (config_file, weights):
-        if not path.exists():
-            raise UserError(f"{path} is missing: has training (stage 5) finished?")
-    # YAML would read JSON's 1e-05 as text.
-    parse = json.loads if config_file.suffix == ".json" else yaml.safe_load
+    config = read_model_config(config_file)
+    state = load_state(weights)
     try:
-        config = parse(config_file.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{config_file}: damaged ({error})") from error
-    if not isinstance(config, dict):
-        raise UserError(f"{config_file}: damaged, or no configuration")
-    model = build_model(config, pretrained=False)
-    if weights.suffix == ".safetensors":
-        state = load_file(weights)
-    else:
-        state = load(weights)
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if missing or unexpected:
+        with torch.device("meta"):  # takes no memory before the weights are known to fit
+            model = build_model(config, pretrained=False)
+    except UserError as error:
+        raise UserError(f"{config_file}: {error}") from error
+    except Exception as error:  # a crafted configuration may fail anywhere in what it builds
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"{config_file}: no model can be built from it ({reason})") from error
+    own = model.state_dict()
+    misfit = misfits(own, state) or misfits(state, own).replace("missing", "superfluous")
+    if misfit:
+        raise UserError(f"{weights} doesn't fit {config_file}, {misfit}")
+    if odd := not_finite(state):
         raise UserError(
-            f"{weights} doesn't fit {config_file}: missing {missing[:3]}, unexpected "
-            f"{unexpected[:3]} ({len(missing)} and {len(unexpected)} in all)"
+            f"{weights}: {len(odd)} of {len(state)} weights, {odd[0]} for one, are infinite or "
+            "undefined. Take other weights of the experiment, or train it anew"
         )
+    # Copies: safetensors' are windows on the file.
+    copies = {name: state.pop(name).to(value.dtype, copy=True) for name, value in own.items()}
+    model.load_state_dict(copies, assign=True)
     return model.eval(), config

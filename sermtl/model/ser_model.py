@@ -17,6 +17,7 @@ from sermtl.data.tasks import AUXILIARY, CLASS_FILES
 from sermtl.model.branches import ASRBranch, UtteranceBranch
 from sermtl.model.co_attention import CoAttention
 from sermtl.model.distributed import sum_over_ranks, world_size
+from sermtl.model.finite import finite_rows, name_odd
 from sermtl.model.layer_mixing import LayerMixing
 from sermtl.model.pooling import AttentiveStatisticsPooling
 from sermtl.model.precision import precision
@@ -36,6 +37,10 @@ class Outputs:
     lengths: Tensor  # (B,) frames
     speaker_embedding: Tensor | None  # (B, H), the speaker branch's first layer
     task_weights: Tensor | None  # (B, M), the heads' mean of ω, in the order of `SERModel.tasks`
+
+    def finite(self) -> Tensor:
+        """``(B,)``, whether the network's numbers for an utterance are numbers."""
+        return finite_rows(self.pooled, *self.logits.values())
 
 
 class SERModel(AbsESPnetModel):
@@ -137,7 +142,8 @@ class SERModel(AbsESPnetModel):
         if beta:
             self.loss_weights["swfc"] = beta
             self.swfc = SWFCLoss(emotion_counts, feature_size=2 * width, **(swfc or {}))
-        counts = torch.tensor(emotion_counts, dtype=torch.float)
+        # On the CPU also where weights are built without memory: no checkpoint brings these.
+        counts = torch.tensor(emotion_counts, dtype=torch.float, device="cpu")
         weights = counts.sum() / (len(counts) * counts.clamp_min(1))
         if class_weighting == "none":
             weights = torch.ones_like(counts)
@@ -230,6 +236,8 @@ class SERModel(AbsESPnetModel):
             batch; ``weight (1,)``.
         """
         outputs = self.outputs(speech, speech_lengths)
+        if utt_id is not None:
+            name_odd(utt_id, outputs.finite())
         emotion = labels["emotion"]
         losses = self.task_losses(outputs, labels | {"asr": text}, text_lengths)
         sums = {task: loss.sum() for task, (loss, _) in losses.items()}
@@ -273,13 +281,15 @@ class SERModel(AbsESPnetModel):
         tokens = torch.arange(text.shape[1], device=text.device)
         repeats = (text[:, 1:] == text[:, :-1]) & (tokens[1:] < text_lengths[:, None])
         counted = (text_lengths > 0) & (text_lengths + repeats.sum(1) <= lengths)
+        # On a GPU, sums of CTC's gradient depend on the order in which threads come.
+        there = "cpu" if torch.are_deterministic_algorithms_enabled() else text.device
         loss = F.ctc_loss(
-            logits.log_softmax(-1).transpose(0, 1),
-            text.clamp_min(0),
+            logits.log_softmax(-1).transpose(0, 1).to(there),
+            text.clamp_min(0).to(there),
             lengths,
             text_lengths,
             blank=BLANK,
             reduction="none",
             zero_infinity=True,
-        )
+        ).to(text.device)
         return torch.where(counted, loss / text_lengths.clamp_min(1), 0.0), counted

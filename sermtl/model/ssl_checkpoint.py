@@ -7,8 +7,6 @@ Reading the tensors here is exact, silent when all is well and an error when any
 
 from __future__ import annotations
 
-import json
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from sermtl import documents
 from sermtl.errors import UserError, first_line
+from sermtl.model.weights import load_state, misfits
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -28,6 +28,8 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+MAX_LAYERS, MAX_SIZE = 1000, 1_000_000
+AGAIN = "fetch it again"
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 # Names of torch's old and new weight normalisation (of the positional convolution).
 WEIGHT_NORM = {
@@ -85,10 +87,7 @@ def _find_on_hub(model: str, names: Sequence[str]) -> Path | None:
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from error
+    content = documents.read_json(path, AGAIN)
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a JSON object")
     return content
@@ -120,16 +119,21 @@ def build_config(values: dict, source: str) -> PretrainedConfig:
     """
     from transformers import AutoConfig
 
-    values = dict(values)
+    # How to compute, not what: some of these transformers would fetch from the hub, as code.
+    values = {n: v for n, v in values.items() if n[:1] != "_" and not n.endswith("_implementation")}
     model_type = values.pop("model_type", None)
     if model_type not in MODEL_TYPES:
         raise UserError(
             f"{source}: model_type is {model_type!r}; supported are {', '.join(MODEL_TYPES)}"
         )
+    for name, value in values.items():
+        limit = MAX_LAYERS if name.endswith("layers") else MAX_SIZE
+        if isinstance(value, int) and value > limit:  # before it fills the memory
+            raise UserError(f"{source}: {name} is {value}, and no encoder has over {limit}")
     try:
         config = AutoConfig.for_model(model_type, **values)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{source}: {error}") from error
+    except Exception as error:  # of many kinds, for values of the wrong one
+        raise UserError(f"{source}: {first_line(error)}") from error
     # A sum over all layers can't have layers dropped, and adapters would change the frame rate.
     off = {"layerdrop": 0.0, "encoder_layerdrop": 0.0, "add_adapter": False}
     config.update({name: value for name, value in off.items() if hasattr(config, name)})
@@ -152,27 +156,25 @@ def read_weights(model: str) -> dict[str, Tensor]:
     if path is None:
         raise UserError(f"SSL model {model}: no weights in it ({' or '.join(WEIGHT_FILES)})")
     if path.suffix != ".json":
-        return _read_tensors(path)
+        return load_state(path, advice=AGAIN)
     tensors: dict[str, Tensor] = {}
-    for name in sorted(set(read_json(path)["weight_map"].values())):
+    for name in _shards(path):
         shard = find_file(model, [name])
         if shard is None:
             raise UserError(f"{path}: shard {name} is missing")
-        tensors.update(_read_tensors(shard))
+        tensors.update(load_state(shard, advice=AGAIN))
     return tensors
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        reason = first_line(error)
-        raise UserError(f"{path}: can't read these weights ({reason}); is it complete?") from error
+def _shards(index: Path) -> list[str]:
+    """Names of the files that an index tells of, all beside it."""
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(v, str) for v in places.values()):
+        raise UserError(f"{index}: no `weight_map` of tensor to file")
+    for name in places.values():
+        if Path(name).name != name:
+            raise UserError(f"{index}: {name!r} isn't a file beside it")
+    return sorted(set(places.values()))
 
 
 def load_weights(
@@ -207,15 +209,7 @@ def load_weights(
     for name in unused:
         if name in own:
             found.setdefault(name, torch.zeros_like(own[name], device="cpu"))
-    missing = [name for name in own if name not in found]
-    if missing:
-        raise UserError(f"{source}: weights missing: {', '.join(missing)}")
-    wrong = [
-        f"{name} {tuple(found[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in own.items()
-        if found[name].shape != value.shape
-    ]
-    if wrong:
-        raise UserError(f"{source}: weights don't fit its config.json: {', '.join(wrong)}")
+    if misfit := misfits(own, found):
+        raise UserError(f"{source}: its weights don't fit its config.json, {misfit}")
     floats = {n: t.float() if t.is_floating_point() else t for n, t in found.items() if n in own}
     module.load_state_dict(floats, assign=True)

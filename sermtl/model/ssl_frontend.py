@@ -10,7 +10,7 @@ from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor, nn
 
 from sermtl.data import SAMPLE_RATE
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 from sermtl.model import ssl_checkpoint
 from sermtl.model.pooling import frame_mask
 from sermtl.model.silence import trim_silence
@@ -103,8 +103,8 @@ class SSLFrontend(AbsFrontend):
             # Random numbers that weights will replace take seconds in a large model.
             with torch.device("cpu" if random else "meta"):
                 self.encoder = family(config, spec_augment=bool(spec_augment))
-        except ValueError as error:  # sizes that don't go together
-            raise UserError(f"{source}: {error}") from error
+        except Exception as error:  # of many kinds, for values that don't go together
+            raise UserError(f"{source}: {first_line(error)}") from error
         if named and init:
             ssl_checkpoint.load_weights(
                 self.encoder.model,
@@ -114,7 +114,7 @@ class SSLFrontend(AbsFrontend):
                 unused=() if spec_augment else ("masked_spec_embed",),
             )
         elif not init:
-            self.encoder.model.to_empty(device="cpu")
+            self.encoder.model.to_empty(device=torch.get_default_device())
             for parameter in self.encoder.model.parameters():
                 parameter.data.fill_(torch.nan)
         if freeze is None:

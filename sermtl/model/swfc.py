@@ -11,6 +11,7 @@ from typeguard import typechecked
 
 from sermtl.data.labels import NO_CLASS
 from sermtl.model.distributed import gather_rows
+from sermtl.model.finite import finite_rows
 
 
 class SWFCLoss(nn.Module):
@@ -63,7 +64,8 @@ class SWFCLoss(nn.Module):
         if queue_size and feature_size is None:
             raise ValueError("a queue needs feature_size")
         self.gamma, self.tau, self.variant = gamma, tau, variant
-        counts = torch.tensor(class_counts, dtype=torch.float)
+        # On the CPU also where weights are built without memory: no checkpoint brings these.
+        counts = torch.tensor(class_counts, device="cpu")
         weights = torch.where(counts > 0, (counts.sum() / counts.clamp_min(1)) ** delta, 0.0)
         occurring = (counts > 0).sum().clamp_min(1)
         weights = weights * occurring / weights.sum().clamp_min(torch.finfo(torch.float).tiny)
@@ -113,8 +115,11 @@ class SWFCLoss(nn.Module):
         return -(weights * terms).sum(), int(known.sum())
 
     def _enqueue(self, features: Tensor, labels: Tensor) -> None:
-        """Overwrite the oldest entries with a batch's labelled features."""
-        known = labels != NO_CLASS
+        """Overwrite the oldest entries with a batch's labelled features.
+
+        An undefined one would spoil the steps of many batches.
+        """
+        known = (labels != NO_CLASS) & finite_rows(features)
         size = len(self.queue_labels)
         features, labels = features[known][-size:], labels[known][-size:]
         slots = (self.queue_next + torch.arange(len(labels), device=labels.device)) % size

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path, PurePath
 
 import numpy as np
 
-from sermtl.corpora.manifest import parse_gender
+from sermtl.corpora.manifest import parse_gender, read_rows
 from sermtl.data.datadir import read_column
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN
-from sermtl.errors import UserError
+from sermtl.errors import UserError, excerpt
 from sermtl.scoring.predictions import Predicted
 from sermtl.transcription.normalizers import comparable
 
@@ -27,26 +27,26 @@ Table = dict[str, dict[str, str]]
 """Labels of each kind in `COLUMNS` that a table has, by utterance."""
 
 
-def read_pair(reference: Path, hypothesis: Path) -> Predicted:
-    """Answers beside their references.
+def read_pair(reference: Path, hypothesis: Path) -> tuple[Predicted, list[str]]:
+    """Answers beside their references, and what is odd about them.
 
     Args:
         reference: a CSV or TSV, or a data folder.
         hypothesis: a CSV or TSV.
 
     Raises:
-        UserError: if a table is damaged or has no emotions, an utterance of the references has no
-            answer, or one of the answers is an emotion that no reference is.
+        UserError: if a table is damaged or has no emotions, or an utterance of the references has
+            no answer.
     """
     told = _read_folder(reference) if reference.is_dir() else _read_table(reference)
-    said = _read_table(hypothesis)
+    said = _read_table(hypothesis, answers=True)
     if not told["emotion"].keys() & said["emotion"].keys():
         told, said = _by_stem(reference, told), _by_stem(hypothesis, said)
     ids = list(told["emotion"])
     if missing := [utt_id for utt_id in ids if utt_id not in said["emotion"]]:
         raise UserError(
             f"{hypothesis} has no answer for {len(missing)} of {len(ids)} utterances of "
-            f"{reference}, e.g. {missing[0]}"
+            f"{reference}, e.g. {excerpt(missing[0])}"
         )
     normalize = comparable("plain")
     answers = {
@@ -62,9 +62,17 @@ def read_pair(reference: Path, hypothesis: Path) -> Predicted:
     texts = references["text"]
     references["text"] = [t if t == UNKNOWN else normalize(t) or UNKNOWN for t in texts]
     classes = sorted({*references["emotion"], *answers["emotion"]} - {UNKNOWN})
-    if any(not emotion for emotion in answers["emotion"]):
-        raise UserError(f"{hypothesis}: the answer for {_first_empty(ids, answers)} is empty")
-    return Predicted(
+    notes = []
+    if more := [utt_id for utt_id in said["emotion"] if utt_id not in told["emotion"]]:
+        notes.append(
+            f"{len(more)} answers of {hypothesis} are left out, since {reference} hasn't their "
+            f"utterances, e.g. {excerpt(more[0])}"
+        )
+    strange = Counter(answers["emotion"])
+    for label in references["emotion"]:
+        strange.pop(label, None)
+    notes += [f"{n} answers are {label!r}, which no reference is" for label, n in strange.items()]
+    predicted = Predicted(
         name="",
         ids=ids,
         classes=classes,
@@ -79,10 +87,7 @@ def read_pair(reference: Path, hypothesis: Path) -> Predicted:
         text_form="plain",
         training_texts=None,
     )
-
-
-def _first_empty(ids: list[str], answers: Mapping[str, list[str]]) -> str:
-    return next(i for i, emotion in zip(ids, answers["emotion"], strict=True) if not emotion)
+    return predicted, notes
 
 
 def _read_folder(folder: Path) -> Table:
@@ -94,42 +99,42 @@ def _read_folder(folder: Path) -> Table:
     }
 
 
-def _read_table(path: Path) -> Table:
-    """Columns of a CSV or TSV."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text: {error}") from error
-    first = text.partition("\n")[0]
-    reader = csv.reader(text.splitlines(), delimiter="\t" if "\t" in first else ",")
-    header = [name.strip() for name in next(reader, [])]
+def _read_table(path: Path, answers: bool = False) -> Table:
+    """Columns of a CSV or TSV; an answer must be an emotion."""
+    table: Table = {}
+    for line, fields in read_rows(path):
+        where = f"{path}:{line}"
+        row = {name: value.strip() for name, value in fields.items()}
+        key, named = _columns(path, row)
+        table = table or {kind: {} for kind in named}
+        utt_id = row[key]
+        if not utt_id:
+            raise UserError(f"{where}: the {key} is empty")
+        if utt_id in table["emotion"]:
+            raise UserError(f"{where}: {utt_id} appears twice")
+        if answers and row[named["emotion"]] in ("", UNKNOWN):
+            raise UserError(f"{where}: the answer for {utt_id} is empty")
+        if "gender" in named:
+            row[named["gender"]] = parse_gender(where, row[named["gender"]] or None) or ""
+        for kind, name in named.items():
+            table[kind][utt_id] = row[name]
+    return table
+
+
+def _columns(path: Path, header: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The column of ids, and that of each kind of label that is there."""
     key = next((name for name in KEYS if name in header), None)
     named = {
         kind: next(name for name in names if name in header)
         for kind, names in COLUMNS.items()
-        if set(names) & set(header)
+        if any(name in header for name in names)
     }
     if key is None or "emotion" not in named:
         raise UserError(
             f"{path}: its first line must name a column {' or '.join(KEYS)} and a column "
-            f"{' or '.join(COLUMNS['emotion'])}; it names {', '.join(header) or 'none'}"
+            f"{' or '.join(COLUMNS['emotion'])}; it names {excerpt(', '.join(header))}"
         )
-    table: Table = {kind: {} for kind in named}
-    for values in filter(None, reader):
-        where = f"{path}:{reader.line_num}"
-        if len(values) != len(header):
-            raise UserError(f"{where}: {len(values)} values, but the first line has {len(header)}")
-        row = {name: value.strip() for name, value in zip(header, values, strict=True)}
-        if row[key] in table["emotion"]:
-            raise UserError(f"{where}: {row[key]} appears twice")
-        for kind, name in named.items():
-            table[kind][row[key]] = row[name]
-        if "gender" in named:
-            gender = parse_gender(where, row[named["gender"]] or None)
-            table["gender"][row[key]] = gender or ""
-    return table
+    return key, named
 
 
 def _by_stem(path: Path, table: Table) -> Table:

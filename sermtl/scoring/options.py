@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from sermtl.data.labels import LabelInventory, load_labels
 from sermtl.data.other_recipes import find_recipes
 from sermtl.data.splits import resolve_splits
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.inference import folder_name
@@ -67,6 +69,13 @@ def answers_of(args: argparse.Namespace, parts: list[Place]) -> dict[str, Answer
     extra = read_extra_labels(Path(args.extra_labels)) if args.extra_labels else {}
     sets = read_tested(parts, args.dumpdir, inventory(args), extra)
     tested = {utt_id for of in sets.values() for part in of.parts for utt_id in part.ids}
+    named = {utt_id for values in extra.values() for utt_id in values}
+    if more := sorted(named - tested):
+        print(
+            f"note: {args.extra_labels}: {len(more)} of {len(named)} utterances are in no tested "
+            f"set, e.g. {more[0]}",
+            file=sys.stderr,
+        )
     for column, values in extra.items():
         if not values.keys() & tested:
             raise UserError(
@@ -103,7 +112,7 @@ def scored_answers(expdir: Path) -> dict[str, AnsweredSet]:
     path = expdir / SCORED_WITH
     if not path.exists():
         raise UserError(f"{path} is missing: score it (stage 7) first")
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = read_json(path, "score it (stage 7) again")
     paths = {key: Path(values[key]) for key in PATHS if values[key]}
     args = argparse.Namespace(**{**values, **paths, "expdir": expdir})
     return answers_of(args, places_of(args, expdir, args.train_set))

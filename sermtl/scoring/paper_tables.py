@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sermtl import markdown
+from sermtl.documents import read_yaml
 from sermtl.scoring.ablation import PROPOSED
 from sermtl.scoring.tables import SOURCES, percent
 
@@ -46,7 +45,7 @@ PAPERS_MIXING = {PROPOSED: "learnable", LAST: "last"}
 
 def read_published(path: Path) -> dict[str, Any]:
     """``conf/published.yaml``: source, recipe, and figures and notes by test set."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def ablations_md(

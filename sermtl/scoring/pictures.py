@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sermtl.data.splits import Run
+from sermtl.documents import read_json
 from sermtl.scoring.label_counts import label_counts
 from sermtl.scoring.plots.calibration import reliability_diagram
 from sermtl.scoring.plots.classes import class_distribution, class_f1, confusion_matrix
@@ -87,7 +87,7 @@ def draw_experiment(
 
     def read(file: str) -> dict[str, Any]:
         return {
-            name: json.loads((model / file).read_text(encoding="utf-8"))
+            name: read_json(model / file, "remove it, and its picture is left out")
             for name, model in models.items()
             if (model / file).exists()
         }

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import zipfile
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sermtl.corpora.manifest import parse_gender
+from sermtl.corpora.manifest import parse_gender, read_records, read_rows
 from sermtl.data.audio import UNREADABLE, audio_files
 from sermtl.data.datadir import read_column
 from sermtl.data.tasks import CLOSED, LABEL_FILES
 from sermtl.data.utterance import UNKNOWN
-from sermtl.errors import UserError
+from sermtl.errors import UserError, excerpt
 from sermtl.inference import DONE, EMBEDDINGS, TABLE
 from sermtl.stage import made_from
 from sermtl.transcription.dumped_set import CORPUS_TEXT
 from sermtl.transcription.normalizers import comparable
+from sermtl.zips import check_stored
 
+ROUNDING = 0.01  # of probabilities that sum to 1, more than six decimals can be wrong
 ANSWERS = ("emotion", *CLOSED, "transcript")  # columns of the table
 
 
@@ -45,6 +47,7 @@ class Predicted:
     text_form: str  # of reference texts and transcripts: a normaliser's name
     training_texts: set[str] | None  # normalised, of the sets this model learned from, if told
     unreadable: int = 0  # clips of the set that stage 1 couldn't read
+    against_training: dict[str, Any] = field(default_factory=dict)  # by `compare_with_training`
 
     def emotions(self, allowed: Sequence[str]) -> np.ndarray:
         """Index within ``allowed`` of the likeliest of these classes: (N,)."""
@@ -156,19 +159,23 @@ def read_extra_labels(path: Path) -> dict[str, dict[str, str]]:
         UserError: when columns are missing or unknown, an utterance appears twice, or a gender is
             none.
     """
-    records = _records(path)
-    columns = next(records)
-    if unknown := [c for c in columns if c != "id" and c not in LABEL_FILES]:
-        raise UserError(f"{path}: column {unknown[0]!r} is none of id, {', '.join(LABEL_FILES)}")
-    labels: dict[str, dict[str, str]] = {column: {} for column in columns if column != "id"}
-    for fields in records:
-        row = dict(zip(columns, fields, strict=True))
-        for column, values in labels.items():
-            if value := row[column].strip():
-                values[row["id"]] = value
-    if genders := labels.get("gender"):
-        known = {i: parse_gender(f"{path}: {i}", value) for i, value in genders.items()}
-        labels["gender"] = {i: gender for i, gender in known.items() if gender}
+    labels: dict[str, dict[str, str]] = {}
+    seen = set()
+    for line, fields in read_rows(path, ["id"]):
+        utt_id = fields.pop("id").strip()
+        if utt_id in seen:
+            raise UserError(f"{path}:{line}: {utt_id} appears twice")
+        seen.add(utt_id)
+        for column, value in fields.items():
+            if column not in LABEL_FILES:
+                names = f"id, {', '.join(LABEL_FILES)}"
+                raise UserError(f"{path}: column {excerpt(column)!r} is none of {names}")
+            label: str | None = value.strip()
+            if column == "gender":
+                label = parse_gender(f"{path}:{line}", label or None)
+            known = labels.setdefault(column, {})
+            if label:
+                known[utt_id] = label
     return labels
 
 
@@ -182,41 +189,55 @@ class _Table:
 
 def _read_table(path: Path) -> _Table:
     records = _records(path)
-    columns = next(records)
+    _, columns = next(records)
     texts: dict[str, list[str]] = {c: [] for c in columns if c in ("id", *ANSWERS)}
     numbers = {c: array("d") for c in columns if c.startswith(("prob_", "weight_"))}
-    for fields in records:
+    probabilities = [column for column in numbers if column.startswith("prob_")]
+    for line, fields in records:
         row = dict(zip(columns, fields, strict=True))
         for column, values in texts.items():
             values.append(row[column])
         for column, values in numbers.items():
-            try:
-                values.append(float(row[column]))
-            except ValueError:
-                values.append(np.nan)
-            if not isfinite(values[-1]):
-                raise UserError(f"{path}: {column} of {row['id']} is {row[column]!r}, not a number")
+            values.append(_share(f"{path}:{line}: {column} of {row['id']}", row[column]))
+        total = sum(numbers[column][-1] for column in probabilities)
+        if probabilities and abs(total - 1) > ROUNDING:
+            raise UserError(f"{path}:{line}: the probabilities of {row['id']} sum to {total:g}")
     return _Table(texts, {column: np.array(values) for column, values in numbers.items()})
 
 
-def _records(path: Path) -> Iterator[list[str]]:
-    """Names of the columns, and the records; the values of the column ``id`` are distinct."""
+def _share(what: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 0 <= value <= 1 + ROUNDING:
+        raise UserError(f"{what} is {excerpt(text)!r}, not a number from 0 to 1")
+    return value
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Lines, and on them the names of the columns and the records.
+
+    The names are distinct, and so are the values of the column ``id``.
+    """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            columns = next(reader, [])
+            records = read_records(path, stream)
+            _, columns = next(records, (1, []))
             if "id" not in columns:
                 raise UserError(f"{path} has no column 'id' in its first line")
-            yield columns
+            if len(set(columns)) < len(columns):
+                raise UserError(f"{path}:1: a column is there twice: {excerpt(', '.join(columns))}")
+            yield 1, columns
             at, seen = columns.index("id"), set()
-            for fields in filter(None, reader):
-                where = f"{path}:{reader.line_num}"
+            for line, fields in records:
+                where = f"{path}:{line}"
                 if len(fields) != len(columns):
                     raise UserError(f"{where}: not as many values as the first line has columns")
                 if fields[at] in seen:
                     raise UserError(f"{where}: {fields[at]} appears twice")
                 seen.add(fields[at])
-                yield fields
+                yield line, fields
     except FileNotFoundError as error:
         hint = ": run stage 6 (inference) first" if path.name == TABLE else ""
         raise UserError(f"{path} is missing{hint}") from error
@@ -241,10 +262,13 @@ def _read_embeddings(path: Path, ids: Sequence[str], dump: Path) -> np.ndarray |
     """Embeddings in the order of ``ids``; ``None`` without the file (no speaker task)."""
     if not path.exists():
         return None
+    check_stored(path)
     try:
         with np.load(path) as content:
             place = {str(utt_id): row for row, utt_id in enumerate(content["ids"])}
             embeddings = content["embeddings"]
+        if len(place) != len(embeddings):
+            raise ValueError(f"{len(place)} ids, {len(embeddings)} embeddings")
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
         raise UserError(f"{path}: damaged ({error}): run stage 6 again") from error
     _same_utterances(path, place, ids, dump)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import sermtl
+from sermtl.documents import read_json
+from sermtl.versions import differences, versions, versions_of
 
-PACKAGES = ("torch", "transformers", "espnet", "numpy", "rapidfuzz", "matplotlib")
 COMMAND_VARIABLE = "SERMTL_COMMAND"
 """Environment variable in which ``run.sh`` tells how it was called."""
 
@@ -26,19 +23,23 @@ def provenance(models: dict[str, Path], module: str, arguments: list[str]) -> di
         arguments: its.
 
     Returns:
-        ``commands``, ``commit``, ``versions``, ``confs`` (paths) and ``parameters`` (of the first
-        model, where stage 6 counted them).
+        ``commands``, ``commit``, ``versions``, ``trained_with`` (where the first model was
+        trained with others: ``name then -> now``), ``confs`` (paths) and ``parameters`` (of the
+        first model, where stage 6 counted them).
     """
     shown = [_from_here(argument) for argument in arguments]
     scoring = shlex.join(["python", "-m", module, *shown])
     called = os.environ.get(COMMAND_VARIABLE, "").strip()
-    counts = next(iter(models.values())) / "parameters.json"
+    first = next(iter(models.values()))
+    counts, now = first / "parameters.json", versions()
+    trained = [differences(then, now) for then in versions_of(first)]
     return {
         "commands": [command for command in (called, scoring) if command],
-        "commit": _commit(),
-        "versions": {"sermtl": sermtl.__version__, **_versions()},
+        "commit": now.pop("commit"),
+        "versions": now,
+        "trained_with": "; then ".join(changes or "as now" for changes in trained if any(trained)),
         "confs": [_from_here(folder / "conf.yaml") for folder in models.values()],
-        "parameters": json.loads(counts.read_text()) if counts.exists() else None,
+        "parameters": read_json(counts, "remove it") if counts.exists() else None,
     }
 
 
@@ -46,30 +47,3 @@ def _from_here(path: str | Path) -> str:
     """A path below the current folder without the part that only this machine has."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else str(path)
-
-
-def _commit() -> str:
-    """The checkout's commit, and whether tracked files differ from it; "unknown" outside git."""
-    package = Path(sermtl.__file__).parent
-    git = ["git", "-C", str(package)]
-    try:
-        # A copy installed inside some other checkout isn't tracked there.
-        subprocess.run(
-            [*git, "ls-files", "--error-unmatch", "__init__.py"], check=True, capture_output=True
-        )
-        command = [*git, "describe", "--always", "--dirty= with local changes", "--abbrev=40"]
-        command += ["--exclude=*"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sermtl.data.edit_distance import edit_counts, error_rate
+from sermtl.data.set_checks import pooled
 from sermtl.data.tasks import CLOSED
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
@@ -61,6 +62,8 @@ def set_scores(
     answered = next(iter(folds.values())) if shared else parts
     if unreadable := sum(part.unreadable for part in answered):
         result["n_unreadable"] = unreadable
+    if against := pooled(part.against_training for part in parts):
+        result["against_training"] = against
     if not result["n"]:
         absent["emotion"] = "no utterance has a reference label"
     closed = [_closed(parts, task) for task in CLOSED]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sermtl import markdown
+from sermtl.data.set_checks import remarks
 from sermtl.data.tasks import CLOSED
 
 FIGURES = {
@@ -113,6 +114,8 @@ def _facts(facts: Mapping[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     confs = ", ".join(f"`{path}`" for path in facts["confs"])
     lines = [f"* Commit: {facts['commit']}", f"* Versions: {versions}", f"* Configuration: {confs}"]
+    if facts["trained_with"]:
+        lines.insert(2, f"* Trained with other versions, then and now: {facts['trained_with']}")
     if facts["parameters"]:
         total, encoder = facts["parameters"]["total"], facts["parameters"]["encoder"]
         lines.append(f"* Parameters: {total:,}, of which the encoder has {encoder:,}")
@@ -205,6 +208,7 @@ def _notes(scores: Mapping[str, Any]) -> list[str]:
         )
         left_out = scores["speaker_eer"].get("without", {})
         notes += [f"no speaker pairs of {fold}: {why}" for fold, why in left_out.items()]
+    notes += remarks(scores.get("against_training", {}))
     notes += [f"no {TASKS[key]}: {why}" for key, why in scores.get("absent", {}).items()]
     return notes
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sermtl.data.labels import LabelInventory
 from sermtl.data.other_recipes import OtherRecipe
+from sermtl.data.set_checks import compare_with_training, read_labels
 from sermtl.data.splits import Run
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError
@@ -117,6 +118,7 @@ def read_tested(
         run: read_training_texts(dumpdir, sets, forms[run]) if sets else None
         for run, sets in train.items()
     }
+    training = {run: read_labels(dumpdir, sets) if sets else None for run, sets in train.items()}
     sets: dict[str, AnsweredSet] = {}
     for place in parts:
         name = place.run.name
@@ -127,6 +129,11 @@ def read_tested(
         if place.recipe:
             own = inventory or LabelInventory({label: label for label in part.classes})
             closed = _translate(part, place.recipe, own)
+        elif learnt := training[name]:
+            tested = {
+                task: dict(zip(part.ids, part.references[task], strict=True)) for task in learnt
+            }
+            part.against_training = compare_with_training(tested, learnt)
         joined = sets.setdefault(place.title, AnsweredSet([], closed, place.recipe is not None))
         joined.parts.append(part)
     return sets

@@ -12,22 +12,85 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
-from sermtl.files import atomic_write
-from sermtl.model.weights import load
+from sermtl.errors import UserError
+from sermtl.files import atomic_write, link, remove
+from sermtl.model.weights import load, load_state
+from sermtl.training import CHECKPOINT, SPARE_CHECKPOINT, has_begun
+from sermtl.training.log import PREFIX
+
+KEYS = {"model", "reporter", "optimizers", "schedulers"}
+
+
+class Checkpoints:
+    """The states that a training goes on from: of the last epoch, and of the one before.
+
+    The latter takes over where the former is damaged. A training repeats an epoch bit by bit, so
+    nothing is lost but time.
+
+    Args:
+        folder: of the experiment.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last, self.spare = folder / CHECKPOINT, folder / SPARE_CHECKPOINT
+        self._last_is_whole = True
+
+    def load(self, device: str = "cpu") -> dict[str, Any] | None:
+        """The newest states that are whole; ``None`` before the end of the first epoch.
+
+        Raises:
+            UserError: if a run has begun and none of its checkpoints is whole.
+        """
+        if not has_begun(self.folder):
+            return None
+        reasons = []
+        for path in (self.last, self.spare):
+            try:
+                states = _read(path, device)
+            except UserError as error:
+                reasons.append(str(error))
+                continue
+            epoch = states["reporter"]["epoch"]
+            logging.info(f"resumed from {path}, after epoch {epoch}")
+            if reasons:
+                self._last_is_whole = False
+                logging.warning(
+                    f"{PREFIX} warning: {reasons[0]}. Going on from {path}, after epoch {epoch}"
+                )
+            return states
+        raise UserError(
+            f"training can't go on: {'; '.join(reasons)}. Put back a copy of one of them, or start "
+            "anew with --force true, which sets this folder aside; its <n>epoch.pth can be tested "
+            "(stage 6 with --inference_args '--weights <n>epoch.pth')"
+        )
+
+    def save(self, states: dict[str, Any]) -> None:
+        """Make the last checkpoint the spare one, and these states the last one.
+
+        At any instant at least one of them is there and whole.
+        """
+        if not self._last_is_whole:
+            remove(self.last) if self.last.is_dir() else self.last.unlink(missing_ok=True)
+        elif self.last.exists():
+            self.last.replace(self.spare)
+        save(self.last, states)
+        self._last_is_whole = True
+
+
+def _read(path: Path, device: str) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(f"{path} is missing")
+    states = load(path, device)
+    if not isinstance(states, dict) or states.keys() != KEYS:
+        raise UserError(f"{path} is no checkpoint of a training")
+    return states
 
 
 def save(path: Path, content: Any) -> None:
     """``torch.save``, whole or not at all."""
     with atomic_write(path, "wb") as stream:
         torch.save(content, stream)
-
-
-def link(path: Path, target: str) -> None:
-    """Point the symbolic link ``path`` at ``target`` in one step."""
-    temporary = path.with_name(f".{path.name}.link")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
-    temporary.replace(path)
 
 
 def reporter_state(reporter: Reporter) -> dict[str, Any]:
@@ -59,9 +122,9 @@ def restore_reporter(reporter: Reporter, state: dict[str, Any]) -> None:
 
 def average(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Mean of several state dicts, one in memory at a time; integers are the first's."""
-    mean = load(paths[0])
+    mean = load_state(paths[0])
     for path in paths[1:]:
-        for name, value in load(path).items():
+        for name, value in load_state(path).items():
             if mean[name].is_floating_point():
                 mean[name] = mean[name] + value
     return {k: v / len(paths) if v.is_floating_point() else v for k, v in mean.items()}

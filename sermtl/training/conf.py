@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
+from sermtl.documents import ODD, NoAlias, NoKeyTwice, read_yaml
 from sermtl.errors import UserError
 from sermtl.training.monitors import is_monitor
 
 
-class Loader(yaml.SafeLoader):
+class Loader(NoAlias, NoKeyTwice, yaml.SafeLoader):
     """Safe, and with 1e-4 for a number, as YAML 1.2 has it; for PyYAML that is text."""
 
 
@@ -95,7 +96,7 @@ def parse_arguments(arguments: str, option: str = "--train_args") -> dict[str, A
             path += inner.split(".")
         try:
             part: Any = yaml.load(value, Loader)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, *ODD) as error:
             raise UserError(f"{option} {arguments!r}: {value!r} is no YAML value") from error
         for key in reversed(path):
             part = {key: part}
@@ -140,10 +141,7 @@ def difference(old: str, new: str, name: str) -> str:
 def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"there is no configuration {file}")
-    try:
-        conf = yaml.load(file.read_text(encoding="utf-8"), Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{file} is no YAML: {error}") from error
+    conf = read_yaml(file, Loader)
     if conf is not None and not isinstance(conf, dict):
         raise UserError(f"{file} must hold a mapping of option to value")
     return conf or {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -14,15 +16,26 @@ from pathlib import Path
 from typing import Any
 
 from sermtl import jobs
+from sermtl.data import WINDOW
 from sermtl.data.audio import DIGESTS, read_dump
-from sermtl.data.state_cache import INDEX, cache_folder, check_cacheable, encoder_files, stage_of
+from sermtl.data.state_cache import (
+    INDEX,
+    cache_folder,
+    check_cacheable,
+    check_clips,
+    encoder_files,
+    stage_of,
+)
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
+from sermtl.data.training_data import check_training_data
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
-from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, monitors
+from sermtl.training import FINAL_WEIGHTS, has_begun, monitors
 from sermtl.training import conf as confs
 from sermtl.training.log import Follower, tail, verdict
+from sermtl.versions import FILE as VERSIONS
+from sermtl.versions import differences, versions, versions_of
 
 DATA_FILES = {  # file of a data dir: name and type of ESPnet's dataset
     "wav.scp": "speech,kaldi_ark",
@@ -75,28 +88,35 @@ class Experiment:
     def prepare(self, force: bool = False) -> None:
         """Write down what the run is made from, or check that it is what it was.
 
+        Other versions of the code than it was begun with are warned of.
+
         Raises:
             UserError: if configuration or data differ from those the experiment began with; with
                 ``force`` the old folder is set aside instead and a new one begun.
         """
         needed = {self.statsdir / "labels.json": 4, self.tokensdir: 3}
-        needed |= {dump / DIGESTS: 1 for dumps in self.dumps.values() for dump in dumps}
+        dumps = [dump for dumps in self.dumps.values() for dump in dumps]
+        needed |= {dump / DIGESTS: 1 for dump in dumps}
         for file, stage in needed.items():
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
-        for dump in {dump for dumps in self.dumps.values() for dump in dumps}:
+        check_training_data(self.statsdir, dumps)
+        for dump in dumps:
             read_dump(dump)  # ESPnet reads the beginning of a clip whose archive is cut off
         now = {"conf.yaml": confs.dump(self.conf), "data.json": self._fingerprint()}
+        code = versions()
         if self.folder.exists() and force:
             with self._alone():
                 aside = f"{self.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}"
                 self.folder.rename(self.folder.with_name(aside))
                 print(f"{self.folder}: the earlier experiment is now {aside}")
         with self._alone():
-            if (self.folder / CHECKPOINT).exists():  # before the first epoch's end nothing is lost
+            if has_begun(self.folder):
                 self._compare(now)
+                if not self.is_trained:
+                    self._note(code)
                 return
-            for name, content in now.items():
+            for name, content in [*now.items(), (VERSIONS, _json([code]))]:
                 with atomic_write(self.folder / name) as stream:
                     stream.write(content)
             if self.has_tokens:
@@ -111,6 +131,18 @@ class Experiment:
                     f"{self.folder} was begun with other {name}:\n{diff}\n"
                     "Give it a name of its own (--train_tag), or start it anew (--force true)."
                 )
+
+    def _note(self, code: Mapping[str, str]) -> None:
+        """Warn of other versions than the run had last, and add them to its record."""
+        before = versions_of(self.folder)
+        if changes := differences(before[-1] if before else {}, code):
+            print(
+                f"warning: {self.folder} was begun with other versions ({changes}): "
+                "results may differ",
+                file=sys.stderr,
+            )
+            with atomic_write(self.folder / VERSIONS) as stream:
+                stream.write(_json([*before, code]))
 
     @property
     def has_tokens(self) -> bool:
@@ -134,9 +166,9 @@ class Experiment:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other stage here, nor a training that outlived its stage."""
+        """No other stage here, nor a training that outlived its stage (which soon ends)."""
         with exclusive(self.folder, ".stage.lock"):
-            with exclusive(self.folder):
+            with exclusive(self.folder, wait=jobs.GOING):
                 pass
             yield
 
@@ -169,6 +201,8 @@ class Experiment:
     def _cache(self, launcher: Launcher) -> None:
         """Compute the hidden states that aren't there, and list those of this run's sets."""
         frontend = self.conf["frontend_conf"]
+        for dump in (dump for dumps in self.dumps.values() for dump in dumps):
+            check_clips(dump, self.conf.get("max_clip_seconds") or WINDOW)
         missing = [
             dump
             for dumps in self.dumps.values()
@@ -217,7 +251,7 @@ class Experiment:
         return arguments
 
     def _fingerprint(self) -> str:
-        """Digests of every file that training reads."""
+        """Digests of every file that training reads, wherever the audio lies."""
         files = [self.statsdir / "labels.json"]
         for part in ("train", "valid"):
             files += [self.statsdir / part / name for name in (*DATA_FILES, "speech_shape")]
@@ -229,10 +263,21 @@ class Experiment:
         }
         if self.has_tokens:
             digests["tokens.txt"] = sha256(self.tokensdir / "tokens.txt")
-        return json.dumps(digests, indent=1) + "\n"
+        return _json(digests)
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"
 
 
 @cache
 def _digest(file: Path, _time: int) -> str:
-    """SHA-256, once for all folds: an encoder's weights take seconds."""
-    return sha256(file)
+    """SHA-256, once for all folds: an encoder's weights take seconds.
+
+    Of ``wav.scp`` without the archives' folders, so that data may move; their content has digests
+    of its own.
+    """
+    if file.name != "wav.scp":
+        return sha256(file)
+    places = re.sub(rb"(?m)^(\S+ ).*/", rb"\1", file.read_bytes())
+    return hashlib.sha256(places).hexdigest()

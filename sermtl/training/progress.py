@@ -14,6 +14,7 @@ from sermtl.model.distributed import world_size
 from sermtl.training.log import PREFIX
 
 SHOWN = ("macro_f1", "uar", *(f"acc_{task}" for task in CLOSED), "token_error_rate")
+SKIPPED = {"skipped_steps": "steps left out", "ctc_skipped": "clips too short for their text"}
 
 
 def clock(seconds: float) -> str:
@@ -59,7 +60,10 @@ class Progress:
         now = time.perf_counter()
         left = (now - self.start) / (epoch - self.start_epoch + 1) * (self.max_epoch - epoch)
         metrics = "  ".join(f"{name} {value:.3f}" for name, value in valid.items() if name in SHOWN)
+        skipped = "".join(
+            f"  {text} {train[name]:.0f}" for name, text in SKIPPED.items() if train.get(name)
+        )
         logging.info(
             f"{PREFIX} epoch {epoch}/{self.max_epoch}  loss {train['loss']:.3f}  "
-            f"valid loss {valid['loss']:.3f}  {metrics}  {clock(left)} left"
+            f"valid loss {valid['loss']:.3f}  {metrics}{skipped}  {clock(left)} left"
         )

@@ -9,6 +9,7 @@ import torch
 from espnet2.torch_utils.device_funcs import to_device
 
 from sermtl.model.distributed import sum_over_ranks
+from sermtl.model.finite import name_odd
 from sermtl.model.ser_model import SERModel
 
 
@@ -36,12 +37,16 @@ def standardize_pooled(
         return
     model.eval()
     sums = torch.zeros(3, len(norm.weight), dtype=torch.float64, device=device)  # 1, x, x²
-    for _, batch in batches:
+    for ids, batch in batches:
         batch = to_device(batch, device)
-        pooled = model.outputs(batch["speech"], batch["speech_lengths"]).pooled
-        normed = norm(pooled.float()).double()
+        outputs = model.outputs(batch["speech"], batch["speech_lengths"])
+        finite = outputs.finite()
+        name_odd(ids, finite)
+        normed = norm(outputs.pooled[finite].float()).double()
         sums += torch.stack([torch.ones_like(normed), normed, normed.square()]).sum(1)
     count, total, squares = sum_over_ranks(sums)
+    if not count[0]:
+        return  # which the first epoch will tell of
     mean = total / count
     deviation = (squares / count - mean.square()).clamp_min(1e-10).sqrt()
     norm.weight.copy_(1 / deviation)

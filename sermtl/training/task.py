@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +17,8 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import float_or_none, str2bool, str_or_none
 from torch.utils.data import DataLoader
 
-from sermtl.compat import AbsTask, IteratorOptions, optim_classes, scheduler_classes
-from sermtl.data import SAMPLE_RATE
+from sermtl.compat import AbsTask, IteratorOptions, abs_task, optim_classes, scheduler_classes
+from sermtl.data import SAMPLE_RATE, WINDOW
 from sermtl.data.augmentation import Augmentation
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
 from sermtl.data.datadir import read_column
@@ -27,6 +27,7 @@ from sermtl.data.preprocessor import SERPreprocessor, collate, finish
 from sermtl.data.statistics import inventories
 from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.tokens import Tokenizer
+from sermtl.data.training_data import read_label_statistics
 from sermtl.errors import UserError
 from sermtl.jobs import device
 from sermtl.model.build import build_model
@@ -35,10 +36,13 @@ from sermtl.model.ser_model import SERModel
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.options import options_of
 from sermtl.training import processes
+from sermtl.training.initial import initialise
+from sermtl.training.log import PREFIX
 from sermtl.training.schedule import WarmupCosine
 from sermtl.training.trainer import SERTrainer
 
 scheduler_classes["warmupcosine"] = WarmupCosine  # beside ESPnet's own
+abs_task.load_pretrained_model = initialise  # in place of ESPnet's own
 
 DATA_NAMES = ("speech", *LABEL_FILES)
 
@@ -127,6 +131,12 @@ class SERTask(AbsTask):
             help="padded seconds of one process's share of a batch, so that long clips fit",
         )
         group.add_argument(
+            "--max_clip_seconds",
+            type=float,
+            default=WINDOW,
+            help="of longer clips another stretch in every epoch, and in validation the middle",
+        )
+        group.add_argument(
             "--pair_classes",
             type=str2bool,
             default=False,
@@ -153,7 +163,12 @@ class SERTask(AbsTask):
     @classmethod
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
         """As ESPnet's, which starts a process for each of several GPUs."""
-        args = args or cls.get_parser().parse_args(cmd)
+        parser = cls.get_parser()
+        args = args or parser.parse_args(cmd)
+        for action in parser._actions:  # a configuration's numbers pass the parser as they are
+            value = getattr(args, action.dest, None)
+            if action.type is int and value is not None and type(value) is not int:
+                raise UserError(f"{action.dest}: {value!r} is no whole number")
         if args.dist_timeout < 1:
             raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
         with processes.supervised(args):
@@ -162,6 +177,9 @@ class SERTask(AbsTask):
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
         """As ESPnet's; one of several processes doesn't outlive the others."""
+        if args.cudnn_deterministic:  # ESPnet's option is about cuDNN's kernels only
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True)
         if not args.distributed:
             super().main_worker(args)
             return
@@ -194,6 +212,8 @@ class SERTask(AbsTask):
             Tokenizer.load(args.token_dir) if args.token_dir else None,
             augmentation,
             args.seed,
+            longest=_longest(args),
+            anywhere=train,
         )
 
     @classmethod
@@ -255,7 +275,15 @@ class SERTask(AbsTask):
         if args.max_cache_size:
             raise UserError("max_cache_size would keep each utterance as it was augmented first")
         shapes = read_column(iter_options.shape_files[0])
-        samples = {utt_id: int(shape) for utt_id, shape in shapes.items()}
+        longest = _longest(args)
+        samples = {utt_id: min(int(shape), longest) for utt_id, shape in shapes.items()}
+        if long := sum(int(shape) > longest for shape in shapes.values()):
+            what = "another stretch in every epoch" if iter_options.train else "the middle"
+            logging.info(
+                f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than "
+                f"{args.max_clip_seconds:g} s (max_clip_seconds): {what} of each, without its "
+                "transcript"
+            )
         classes = None
         if args.pair_classes and iter_options.train:
             classes = read_column(_path_of("emotion", iter_options))
@@ -283,9 +311,16 @@ class SERTask(AbsTask):
         )
 
 
+def _longest(args: argparse.Namespace) -> int:
+    """Samples that are taken of a clip."""
+    if not args.max_clip_seconds >= 1:
+        raise UserError(f"max_clip_seconds: {args.max_clip_seconds:g}, but a second is the least")
+    return round(args.max_clip_seconds * SAMPLE_RATE)
+
+
 def _labels(args: argparse.Namespace) -> dict[str, Any]:
     if isinstance(args.labels, str):
-        return json.loads(Path(args.labels).read_text(encoding="utf-8"))
+        return read_label_statistics(Path(args.labels))
     return args.labels
 
 

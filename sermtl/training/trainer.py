@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -25,12 +25,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from sermtl.errors import UserError
-from sermtl.files import atomic_write, exclusive
+from sermtl.files import atomic_write, exclusive, link
 from sermtl.model.distributed import leave
+from sermtl.model.finite import not_finite
 from sermtl.model.ser_model import SERModel
-from sermtl.training import CHECKPOINT, FINAL_WEIGHTS, checkpoint, validation
+from sermtl.training import FINAL_WEIGHTS, HISTORY, checkpoint, validation
 from sermtl.training.progress import Progress
 from sermtl.training.schedule import WarmupCosine
+from sermtl.training.skipped import Skipped
 from sermtl.training.standardize import standardize_pooled
 
 UNSUPPORTED = {
@@ -74,9 +76,6 @@ class SERTrainer(Trainer):
             factory.check_lengths(model.frontend)
         folder = Path(trainer_options.output_dir)
         with exclusive(folder) if rank == 0 else nullcontext():
-            if rank == 0:
-                for unfinished in folder.glob(".*.pth.*"):  # of a training killed while it saved
-                    unfinished.unlink()
             cls._train(
                 model, optimizers, schedulers, *factories, trainer_options, distributed_option
             )
@@ -97,20 +96,17 @@ class SERTrainer(Trainer):
         device = "cuda" if options.ngpu > 0 else "cpu"
         rank = distributed_option.dist_rank or 0
         reporter = Reporter()
-        if options.resume and (folder / CHECKPOINT).exists():
-            cls.resume(
-                folder / CHECKPOINT,
-                model,
-                reporter,
-                optimizers,
-                schedulers,
-                None,
-                options.ngpu,
-            )
+        checkpoints = checkpoint.Checkpoints(folder)
+        if options.resume:
+            place = f"cuda:{torch.cuda.current_device()}" if options.ngpu > 0 else "cpu"
+            states = checkpoints.load(place)
+            if states is not None:
+                cls._restore(states, model, reporter, optimizers, schedulers)
         start_epoch = reporter.get_epoch() + 1
         if model.standardize_pooled and start_epoch == 1:
             batches = islice(train_iter_factory.build_iter(1), STANDARDIZE_BATCHES)
             standardize_pooled(model, batches, device)
+        cls._check_weights(model, start_epoch - 1)
         network = cls._distribute(model, options, distributed_option)
         writers = cls._writers(folder, options) if rank == 0 else None
         progress = Progress(start_epoch, options.max_epoch)
@@ -125,17 +121,25 @@ class SERTrainer(Trainer):
                 batches = train_iter_factory.build_iter(epoch)
                 steps = len(batches)
                 cls._begin_epoch(optimizers, schedulers, epoch, steps, options)
+                skipped = Skipped(train, options.accum_grad)
                 invalid = cls.train_one_epoch(
                     model=network,
                     optimizers=optimizers,
                     schedulers=schedulers,
-                    iterator=progress.watch(batches, steps, epoch, train),
+                    iterator=skipped.watch(progress.watch(batches, steps, epoch, train)),
                     reporter=train,
                     scaler=None,
                     summary_writer=writers["train"] if writers else None,
                     options=options,
                     distributed_option=distributed_option,
                 )
+            reporter.stats[epoch]["train"] |= skipped.counts()
+            if invalid:
+                raise UserError(
+                    f"every step of epoch {epoch} had an infinite or undefined gradient: "
+                    f"try a lower learning rate or float32. {_kept(epoch)}"
+                )
+            cls._check_weights(model, epoch)
             with reporter.observe("valid") as valid:
                 cls.validate_one_epoch(
                     model, valid_iter_factory.build_iter(epoch), valid, options, distributed_option
@@ -144,45 +148,34 @@ class SERTrainer(Trainer):
             if rank == 0:
                 stats = checkpoint.reporter_state(reporter)["stats"]
                 progress.epoch_done(epoch, stats[epoch]["train"], stats[epoch]["valid"])
-                cls._save(folder, model, optimizers, schedulers, reporter, options)
+                cls._save(checkpoints, model, optimizers, schedulers, reporter, options)
                 cls._show(folder, reporter, stats, writers)
                 if options.use_wandb:
                     reporter.wandb_log()
-            if invalid:
-                raise UserError(
-                    f"every step of epoch {epoch} had an infinite or undefined gradient: "
-                    "try a lower learning rate or float32"
-                )
         if rank == 0:
             averages = [
                 checkpoint.average_best(folder, reporter, criterion, _keep(options))
                 for criterion in options.best_model_criterion
             ]
-            checkpoint.link(folder / FINAL_WEIGHTS, averages[0].name)
+            link(folder / FINAL_WEIGHTS, averages[0].name)
             logging.info(f"training finished after {reporter.get_epoch()} epochs on {device}")
 
     @staticmethod
-    def resume(
-        file: str | Path,
-        model: torch.nn.Module,
+    def _restore(
+        states: Mapping[str, Any],
+        model: SERModel,
         reporter: Reporter,
         optimizers: Sequence[Optimizer],
         schedulers: Sequence[AbsScheduler | None],
-        scaler: None = None,
-        ngpu: int = 0,
-        strict: bool = True,
     ) -> None:
         """Continue as if there had been no interruption."""
-        device = f"cuda:{torch.cuda.current_device()}" if ngpu > 0 else "cpu"
-        states = checkpoint.load(Path(file), device)
-        model.load_state_dict(states["model"], strict=strict)
+        model.load_state_dict(states["model"])
         checkpoint.restore_reporter(reporter, states["reporter"])
         for optimizer, state in zip(optimizers, states["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         for scheduler, state in zip(schedulers, states["schedulers"], strict=True):
             if scheduler is not None:
                 scheduler.load_state_dict(state)
-        logging.info(f"resumed from {file}, after epoch {reporter.get_epoch()}")
 
     @classmethod
     @torch.no_grad()
@@ -248,6 +241,10 @@ class SERTrainer(Trainer):
         steps: int,
         options: TrainerOptions,
     ) -> None:
+        if steps < options.accum_grad:
+            raise UserError(
+                f"accum_grad {options.accum_grad}: an epoch has {steps} batches, too few for a step"
+            )
         for optimizer in optimizers:
             # What an epoch's odd batches left, which a run that resumes here wouldn't have.
             optimizer.zero_grad()
@@ -255,6 +252,16 @@ class SERTrainer(Trainer):
             if isinstance(scheduler, WarmupCosine):
                 updates = steps // options.accum_grad  # ESPnet leaves an epoch's odd batches out
                 scheduler.begin_epoch(epoch, options.max_epoch, updates)
+
+    @staticmethod
+    def _check_weights(model: SERModel, epoch: int) -> None:
+        """Refuse weights that aren't numbers before they are saved, and before they are used."""
+        if odd := not_finite(model.state_dict()):
+            when = f"after epoch {epoch}: try a lower learning rate. {_kept(epoch)}"
+            raise UserError(
+                f"{len(odd)} weights, {odd[0]} for one, are infinite or undefined "
+                + (when if epoch else "before training: are the weights that it begins with sound?")
+            )
 
     @staticmethod
     def _step(
@@ -268,7 +275,7 @@ class SERTrainer(Trainer):
 
     @staticmethod
     def _save(
-        folder: Path,
+        checkpoints: checkpoint.Checkpoints,
         model: SERModel,
         optimizers: Sequence[Optimizer],
         schedulers: Sequence[AbsScheduler | None],
@@ -276,24 +283,25 @@ class SERTrainer(Trainer):
         options: TrainerOptions,
     ) -> None:
         """Weights of the epoch, then the checkpoint that tells of it; then outlived ones go."""
-        epoch = reporter.get_epoch()
+        folder, epoch = checkpoints.folder, reporter.get_epoch()
         weights = model.state_dict()
         checkpoint.save(folder / f"{epoch}epoch.pth", weights)
-        checkpoint.link(folder / "latest.pth", f"{epoch}epoch.pth")
-        checkpoint.save(
-            folder / CHECKPOINT,
+        link(folder / "latest.pth", f"{epoch}epoch.pth")
+        checkpoints.save(
             {
                 "model": weights,
                 "reporter": checkpoint.reporter_state(reporter),
                 "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "schedulers": [s.state_dict() if s is not None else None for s in schedulers],
-            },
+            }
         )
         kept = {epoch}
         for phase, metric, mode in options.best_model_criterion:
-            best = reporter.sort_epochs(phase, metric, mode)
-            checkpoint.link(folder / f"{phase}.{metric}.best.pth", f"{best[0]}epoch.pth")
-            kept.update(best[: max(_keep(options))])
+            ranking = reporter.sort_epochs(phase, metric, mode)
+            link(folder / f"{phase}.{metric}.best.pth", f"{ranking[0]}epoch.pth")
+            kept.update(ranking[: max(_keep(options))])
+            # A run that goes on from the spare checkpoint may not repeat this epoch to the bit.
+            kept.update([e for e in ranking if e != epoch][: max(_keep(options))])
         for old in range(1, epoch):
             if old not in kept:
                 (folder / f"{old}epoch.pth").unlink(missing_ok=True)
@@ -304,11 +312,16 @@ class SERTrainer(Trainer):
     ) -> None:
         """The learning curves' figures as a file, and in TensorBoard."""
         history = [{"epoch": epoch, **phases} for epoch, phases in stats.items()]
-        with atomic_write(folder / "history.json") as stream:
+        with atomic_write(folder / HISTORY) as stream:
             json.dump(history, stream, indent=1)
         logging.info(reporter.log_message())
         for phase, writer in (writers or {}).items():
             reporter.tensorboard_add_scalar(writer, key1=phase)
+
+
+def _kept(epoch: int) -> str:
+    """What an epoch that fails leaves."""
+    return f"Epoch {epoch - 1} is still there." if epoch > 1 else "Nothing was saved."
 
 
 def _keep(options: TrainerOptions) -> list[int]:

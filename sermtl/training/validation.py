@@ -13,6 +13,7 @@ from torch import Tensor, distributed
 
 from sermtl.data.labels import NO_CLASS
 from sermtl.data.tasks import CLASS_FILES
+from sermtl.errors import UserError
 from sermtl.model.ctc import greedy_tokens
 from sermtl.model.ser_model import SERModel
 from sermtl.scoring.metrics import confusion_matrix, emotion_scores
@@ -25,6 +26,7 @@ class Row:
     losses: dict[str, float] = field(default_factory=dict)  # counted tasks only
     answers: dict[str, tuple[int, int]] = field(default_factory=dict)  # task: (label, prediction)
     tokens: tuple[list[int], list[int]] | None = None  # reference and hypothesis
+    finite: bool = True  # whether the model's numbers are
 
 
 @torch.no_grad()
@@ -50,8 +52,9 @@ def collect(
         )
         counted = {task: (loss.tolist(), mask.tolist()) for task, (loss, mask) in losses.items()}
         text_lengths = batch["text_lengths"].tolist()
+        finite = outputs.finite().tolist()
         for i, utt_id in enumerate(ids):
-            row = rows[utt_id] = Row()
+            row = rows[utt_id] = Row(finite=finite[i])
             row.losses = {task: loss[i] for task, (loss, mask) in counted.items() if mask[i]}
             for task, pairs in answers.items():
                 if pairs[i][0] != NO_CLASS:
@@ -77,7 +80,17 @@ def metrics(model: SERModel, rows: dict[str, Row]) -> dict[str, float]:
     Returns:
         ``loss``, ``loss_<task>``, ``macro_f1``, ``micro_f1``, ``uar``, ``f1_<class>``,
         ``acc_gender``, ``acc_speaker`` and ``token_error_rate``, as far as there are labels.
+
+    Raises:
+        UserError: if the model's numbers for an utterance are none; the largest of them would name
+            a class all the same.
     """
+    if odd := sorted(utt_id for utt_id, row in rows.items() if not row.finite):
+        raise UserError(
+            f"the model's numbers for {len(odd)} of {len(rows)} validation utterances, {odd[0]} "
+            "for one, are infinite or undefined: try a lower learning rate or float32. This epoch "
+            "was not saved."
+        )
     ordered = [rows[utt_id] for utt_id in sorted(rows)]
     result: dict[str, float] = {"loss": 0.0}
     for task, weight in model.loss_weights.items():

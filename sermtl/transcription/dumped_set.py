@@ -12,8 +12,10 @@ from pathlib import Path
 from sermtl.data.audio import audio_files
 from sermtl.data.datadir import read_column, write_column
 from sermtl.data.utterance import UNKNOWN
+from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive
+from sermtl.jobs import GOING
 from sermtl.stage import Stage
 from sermtl.transcription.normalizers import text_normalizer
 from sermtl.transcription.records import Transcript, read_transcripts
@@ -95,7 +97,7 @@ class DumpedSet:
         """
         if afresh or not begun.is_done():
             for lock in self.work.glob(self.lock("*")):
-                with exclusive(self.work, lock.name):
+                with exclusive(self.work, lock.name, GOING):
                     pass
             shutil.rmtree(self.work, ignore_errors=True)
             self._counted.clear()
@@ -208,7 +210,7 @@ class DumpedSet:
         """In which form ``text`` was published: ``english`` or ``plain``, as the corpus's is."""
         if not self.is_transcribed():
             return "plain"
-        report = json.loads(self.report_numbers.read_text(encoding="utf-8"))
+        report = read_json(self.report_numbers, "run stage 2 again")
         if report["text_normalizer"] != "auto":
             return report["text_normalizer"]
         return "english" if next(iter(report["languages"]), "") == "en" else "plain"

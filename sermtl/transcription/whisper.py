@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,10 +14,12 @@ import numpy as np
 import torch
 import whisper
 from whisper.decoding import DecodingOptions, DecodingResult
+from whisper.model import AudioEncoder, TextDecoder
 from whisper.tokenizer import LANGUAGES
 
-from sermtl.errors import UserError
+from sermtl.errors import UserError, first_line
 from sermtl.files import sha256
+from sermtl.model.weights import load, misfits
 from sermtl.transcription.guards import FAILED, SILENCE, SPEECH, Guards, Scores
 from sermtl.transcription.records import Transcript
 
@@ -208,15 +209,31 @@ def _seeded(seed: str, device: torch.device) -> Iterator[None]:
 
 
 def _load(checkpoint: Path, device: str) -> whisper.Whisper:
-    # whisper loads tensors only (`weights_only=True`): a checkpoint can't run code.
+    form = "a Whisper checkpoint in OpenAI's format (a .pt file with dims and model_state_dict)"
+    content = load(checkpoint, device, f"Name {form}")
     try:
-        return whisper.load_model(str(checkpoint), device)
-    except (pickle.UnpicklingError, LookupError, EOFError, TypeError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"{checkpoint} is not a Whisper checkpoint in OpenAI's format (a .pt file with dims "
-            f"and model_state_dict): {reason}"
-        ) from error
+        dims, state = whisper.ModelDimensions(**content["dims"]), dict(content["model_state_dict"])
+        own = _outline(dims)
+    except Exception as error:  # a crafted checkpoint may fail anywhere
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"{checkpoint} is not {form}: {reason}") from error
+    if misfit := misfits(own, state):
+        raise UserError(f"{checkpoint} is not {form}: {misfit}")
+    model = whisper.Whisper(dims)
+    model.load_state_dict(state)
+    return model.to(device)
+
+
+def _outline(dims: whisper.ModelDimensions) -> dict[str, torch.Tensor]:
+    """The tensors of a model, built without memory, so as to see first whether they are there."""
+    counts = (dims.n_audio_layer, dims.n_audio_head, dims.n_text_layer, dims.n_text_head)
+    if max(*counts, dims.n_text_ctx) > 1000:  # 32, 20 and 448 in the largest
+        raise ValueError(f"no model has {dims}")
+    audio = (dims.n_mels, dims.n_audio_ctx, dims.n_audio_state, *counts[1::-1])
+    text = (dims.n_vocab, dims.n_text_ctx, dims.n_text_state, *counts[:1:-1])
+    with torch.device("meta"):
+        parts = {"encoder": AudioEncoder(*audio), "decoder": TextDecoder(*text)}
+    return torch.nn.ModuleDict(parts).state_dict()
 
 
 def _halve(model: whisper.Whisper) -> None:

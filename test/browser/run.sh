@@ -8,6 +8,8 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 venv=$root/test/browser/venv
 # shellcheck source=test/debian.sh
 . "$root/test/debian.sh"
+# shellcheck source=test/venv.sh
+. "$root/test/venv.sh"
 
 # Sets `chromium`, and installs Debian's if there is none.
 find_chromium() {
@@ -23,11 +25,6 @@ find_chromium
 . "$root/tools/path.sh"
 cd "$root"
 
-if [[ ! -x $venv/bin/python ]]; then python -m venv "$venv"; fi
-purelib='import sysconfig; print(sysconfig.get_path("purelib"))'
-python -c "$purelib" >"$("$venv/bin/python" -c "$purelib")/project.pth"
 gradio=$(python -c 'from sermtl.cli.serve import GRADIO; print(GRADIO)')
-# Constrained, so that what the project uses stays as it is.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-  --constraint tools/requirements.lock "$gradio" playwright </dev/null
+make_venv "$venv" "$gradio" playwright==1.65.2
 CHROMIUM=$chromium exec "$venv/bin/python" -m pytest test/browser test/sermtl/test_web.py "$@"

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from small_pipeline import Reference
+from tiny_whisper import write_checkpoint
 
 HERE = Path(__file__).parent
 
@@ -15,6 +17,13 @@ HERE = Path(__file__).parent
 def long_form(request) -> bool:
     """Whether ``--long`` asks for all cases, not only for those that CI has the time for."""
     return request.config.getoption("--long")
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory) -> Reference:
+    """All stages of a very small corpus, undisturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return Reference(folder, write_checkpoint(folder / "whisper.pt"))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

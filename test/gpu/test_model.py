@@ -1,5 +1,6 @@
 """The model on a GPU: the CPU's answers, and steps that never wait for the device."""
 
+import os
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +15,8 @@ from sermtl.model.ragged import Ragged
 from sermtl.model.speech_encoder import attention_kernels
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.recognizer import EmotionRecognizer
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read once, for deterministic steps
 
 # WavLM-large, of fewer layers
 LARGE = {"model_type": "wavlm", **SIZES["large"], **tiny.NO_DROPOUT, "num_hidden_layers": 4}
@@ -164,6 +167,27 @@ def test_the_whole_model_learns(dtype):
         losses.append(float(loss.detach()))
     assert np.isfinite(losses).all()
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:10])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_deterministic_step_is_the_same_again(dtype):
+    torch.manual_seed(0)
+    model = tiny.ser_model(dropout=0.1, dtype=dtype).cuda().train()
+    data = {name: value.cuda() for name, value in tiny.batch(8).items()}
+
+    def gradients():
+        torch.manual_seed(1)
+        model.zero_grad()
+        model(**data)[0].backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    torch.use_deterministic_algorithms(True)
+    try:
+        first = gradients()
+        for _ in range(20):
+            assert all(map(torch.equal, gradients(), first))
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_a_recognizer_answers_as_on_the_cpu():

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import time
 
@@ -60,6 +61,40 @@ while True:
     last = [beat.read_text() for beat in beats]
     time.sleep(0.5)
     assert [beat.read_text() for beat in beats] == last
+
+
+@pytest.mark.parametrize("reaped", [True, False])
+def test_a_job_ends_with_its_stage(root, tmp_path, reaped):
+    """Killed outright, a stage can't stop its jobs; nor may its parent have noticed its death."""
+    job = """
+import pathlib, sys, time
+from sermtl.jobs import end_with_stage
+end_with_stage()
+pathlib.Path(sys.argv[2], "beat." + sys.argv[1]).touch()
+time.sleep(100)
+"""
+    stage = f"from sermtl import jobs; jobs.run({starter(root, tmp_path, job)!r})"
+    process = subprocess.Popen([sys.executable, "-c", stage], cwd=root)
+    beats = [tmp_path / f"beat.{number}" for number in (1, 2)]
+    assert _comes_true(lambda: all(beat.exists() for beat in beats))
+    process.kill()
+    if reaped:
+        process.wait()
+    assert _comes_true(lambda: not _running(str(tmp_path)))
+    process.wait()
+
+
+def _comes_true(condition):
+    deadline = time.monotonic() + 30
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def _running(word):
+    """Processes that have it in their command line, and live."""
+    done = subprocess.run(["ps", "-ww", "-eo", "stat,args"], capture_output=True, text=True)
+    return [line for line in done.stdout.splitlines() if word in line and line[0] != "Z"]
 
 
 def test_no_gpu_of_this_machine_gets_two_jobs(root):

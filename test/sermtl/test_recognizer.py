@@ -162,7 +162,16 @@ def test_sharding_changes_nothing(trained, training_data, tmp_path):
         for shard in range(1, shards + 1):
             options = ["--model", str(trained), "--weights", "final.pth"]
             options += ["--dump", str(training_data / "valid"), "--output", str(output)]
-            options += ["--batch_seconds", "0.8", "--shard", str(shard), "--shards", str(shards)]
+            options += [
+                "--batch_seconds",
+                "0.8",
+                "--window",
+                "30",
+                "--shard",
+                str(shard),
+                "--shards",
+                str(shards),
+            ]
             infer_shard.main(options)
         written = merge(output, shards, list(read_column(training_data / "valid" / "wav.scp")))
         assert [path.name for path in written] == ["predictions.csv", "speaker_embeddings.npz"]

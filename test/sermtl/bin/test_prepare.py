@@ -150,7 +150,7 @@ def test_vanished_sets_are_removed_and_nothing_else(run_custom, ravdess, tmp_pat
     run_custom((first, "train"), (second, "valid"))
     assert "dev is no set of the corpus any more: removed" in capsys.readouterr().out
     assert sorted(p.name for p in (tmp_path / "dump").glob("[!.]*")) == ["train", "valid"]
-    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["mine", "train", "valid"]
+    assert sorted(p.name for p in (tmp_path / "data").glob("[!.]*")) == ["mine", "train", "valid"]
 
 
 def test_an_archive_that_is_gone_or_cut_is_made_again(run_custom, ravdess, tmp_path):

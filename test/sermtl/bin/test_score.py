@@ -103,7 +103,7 @@ def test_is_done_until_something_changes(
     assert page.stat().st_mtime_ns != before
     before = page.stat().st_mtime_ns
     experiment.add_predictions(experiment.exp, "test").write_bytes(
-        experiment.add_predictions(experiment.exp, "test").read_bytes().replace(b"0.7", b"0.8")
+        experiment.add_predictions(experiment.exp, "test").read_bytes().replace(b",0.7,", b",0.8,")
     )
     experiment.score(test_sets="test")
     assert page.stat().st_mtime_ns != before

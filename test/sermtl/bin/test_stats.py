@@ -88,6 +88,7 @@ def test_folds_get_folders(folder):
 def test_tasks_that_cannot_be_learnt_are_off_and_said_so(folder, capsys):
     for file, value in (("utt2gender", "male"), ("utt2spk", "<unk>"), ("text", "<unk>")):
         write_column(folder / "dump" / "a" / file, dict.fromkeys([r[0] for r in SETS["a"]], value))
+    (folder / "dump" / "a" / "spk2utt").unlink()
     run(folder, "--train_set", "a", "--valid_set", "c")
     tasks = json.loads((folder / "stats" / "labels.json").read_text())["tasks"]
     assert tasks == {"emotion": 3, "gender": 0, "speaker": 0, "asr": 0}
@@ -130,7 +131,7 @@ def test_again_only_what_changed(folder, capsys):
     run(folder, *options)
     capsys.readouterr()
     run(folder, *options)
-    assert capsys.readouterr().out == "a: done\n"
+    assert capsys.readouterr().out.startswith("a: done\n")
     write_column(folder / "dump" / "c" / "text", {"s3-1": "new", "s3-2": "no"})
     run(folder, *options)
     assert read_column(folder / "stats" / "valid" / "text")["s3-1"] == "new"

@@ -338,7 +338,7 @@ def test_only_what_is_used(command: list[str], dump: Path) -> None:
     transcribed = sorted(path.parent.name for path in dump.glob("*/whisper.jsonl"))
     assert transcribed == ["train", "train_sp0.9"]
     with pytest.raises(UserError, match=r"none of the sets dev, only test, train, .*--train_set"):
-        main([*command, "--sets", "", "--train_set", "dev", "--datadir", "x"])
+        main([*command, "--sets", "", "--train_set", "dev", "--datadir", str(dump.parent)])
     main([*command, "--sets", "", *used, "--whisper_model", "none"])
     assert not list(dump.glob("*/whisper.jsonl"))
 

@@ -83,4 +83,4 @@ def test_bad_tables_are_named(tables, capsys, change, message):
 def test_a_table_that_is_not_there(tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli(["score", str(tmp_path / "ref.csv"), str(tmp_path / "hyp.csv")])
-    assert "ref.csv: there is no such file" in capsys.readouterr().err
+    assert "ref.csv: No such file" in capsys.readouterr().err

@@ -212,7 +212,7 @@ def test_what_is_wrong_in_the_table(read, corpus, old, new, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", r"consensus\.json is no JSON"),
+        ("{", r"consensus\.json:1: no JSON"),
         ("[]", r"consensus\.json must be a mapping"),
         ('{"a.wav": {"EmoClass": "N"}}', r"json:a\.wav: there is no SpkrID"),
         (as_json(TABLE).replace('"Test2"', "null"), r"0005_0001\.wav: there is no Split_Set"),

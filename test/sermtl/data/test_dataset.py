@@ -49,7 +49,7 @@ def test_batches_hold_what_the_files_do(data: Path, workers: int) -> None:
 
 def test_what_cannot_be_read_is_named(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     batches = factory(data, 0)
-    batches.dataset.readers["speech"].loader["train03"] = str(data / "gone.ark:6")
+    batches.dataset.readers["speech"].places["train03"] = str(data / "gone.ark:6")
     with caplog.at_level(logging.ERROR), pytest.raises(FileNotFoundError):
         list(batches.build_iter(1))
     assert "train03 can't be read" in caplog.text

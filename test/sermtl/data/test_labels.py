@@ -15,7 +15,7 @@ def test_classes_in_order_and_the_corpus_map(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no label file"),
+        (None, "can.t read"),
         ("classes: [", "no YAML"),
         ("classes: [a]", "mapping"),
         ("classes: {a: b}\ncorpus: {x: c}", "none of"),

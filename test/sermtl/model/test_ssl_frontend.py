@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 
 from sermtl.errors import UserError
 from sermtl.model import wavlm
 from sermtl.model.gated_attention import FusedAttention
 from sermtl.model.ssl_frontend import SSLFrontend
-
-transformers = pytest.importorskip("transformers")
 
 TINY = {
     "hidden_size": 32,

@@ -1,11 +1,12 @@
 import math
+from collections import deque
 
 import pytest
 import torch
 
 from sermtl.model.swfc import SWFCLoss
 
-COUNTS = [50, 20, 0, 5]
+COUNTS = [50, 20, 0, 1]
 
 
 def plain_weights(counts, delta):
@@ -49,6 +50,7 @@ def test_class_weights_have_mean_one_over_the_classes_that_occur():
     assert weights.tolist() == pytest.approx(plain_weights(COUNTS, 0.5))
     assert weights[2] == 0
     assert weights.sum() / 3 == pytest.approx(1.0)
+    assert SWFCLoss([0, 7]).class_weights.tolist() == [0, 1]
 
 
 def test_utterances_without_a_label_take_no_part():
@@ -103,14 +105,23 @@ def test_the_queue_supplies_past_features_in_training_only():
     assert float(loss.eval()(now, torch.tensor([1, 0]))) == 0
 
 
+def test_a_single_utterance_has_its_positives_in_the_queue():
+    loss = SWFCLoss([1, 1], gamma=0.0, queue_size=2, feature_size=2).train()
+    loss(torch.eye(2), torch.tensor([0, 1]))
+    expected = -torch.tensor([10.0, 0.0]).log_softmax(0)[1]  # τ is .1; the other is the positive
+    torch.testing.assert_close(loss(torch.tensor([[1.0, 0.0]]), torch.tensor([1])), expected)
+
+
 def test_the_queue_is_a_ring_without_gradients():
-    loss = SWFCLoss(COUNTS, queue_size=3, feature_size=2).train()
+    loss = SWFCLoss(COUNTS, queue_size=5, feature_size=2).train()
+    latest = deque([-1] * 5, maxlen=5)
     for step in range(4):
-        features = torch.full((2, 2), float(step + 1), requires_grad=True)
-        loss(features, torch.tensor([step % 2, -1])).backward()
-    assert sorted(loss.queue_labels.tolist()) == [0, 1, 1]
+        features, labels = torch.randn(3, 2, requires_grad=True), [step % 2, -1, 3]
+        loss(features, torch.tensor(labels)).backward()
+        latest.extend(label for label in labels if label != -1)
+        assert sorted(loss.queue_labels.tolist()) == sorted(latest)
     assert not loss.queue_feats.requires_grad
-    assert int(loss.queue_next) == 4 % 3
+    assert int(loss.queue_next) == 8 % 5
     assert set(loss.state_dict()) == {"queue_feats", "queue_labels", "queue_next"}
 
 

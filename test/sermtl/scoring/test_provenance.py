@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sermtl.scoring.provenance import provenance
+from sermtl.versions import versions
 
 
 def test_paths_are_shown_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,17 @@ def test_parameters_are_those_that_inference_counted(tmp_path: Path) -> None:
     counts = {"total": 5, "encoder": 4}
     (tmp_path / "parameters.json").write_text(json.dumps(counts))
     assert provenance({"": tmp_path}, "sermtl.bin.score", [])["parameters"] == counts
+
+
+def test_versions_of_the_training_show_where_they_were_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained_with(*entries: dict[str, str]) -> str:
+        (tmp_path / "versions.json").write_text(json.dumps(entries))
+        return provenance({"": tmp_path}, "sermtl.bin.score", [])["trained_with"]
+
+    now = versions()
+    assert trained_with(now) == ""
+    old = {**now, "torch": "2.4.0"}
+    assert trained_with(old) == f"torch 2.4.0 -> {now['torch']}"
+    assert trained_with(old, now) == f"torch 2.4.0 -> {now['torch']}; then as now"

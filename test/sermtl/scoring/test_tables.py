@@ -18,6 +18,7 @@ SCORES = {
 FACTS = {
     "commands": ["./run.sh"],
     "commit": "unknown",
+    "trained_with": "",
     "versions": {"sermtl": "1"},
     "confs": ["exp/x/conf.yaml"],
     "parameters": None,

@@ -6,9 +6,11 @@ import time
 import pytest
 from tiny_corpus import CONF, write
 
-from sermtl.data.datadir import write_column
+from sermtl import versions
+from sermtl.data.datadir import FILES, LENGTHS, read_column, write_column
 from sermtl.errors import UserError
 from sermtl.files import exclusive
+from sermtl.stage import Stage
 from sermtl.training.conf import merge
 from sermtl.training.experiment import Experiment, Launcher
 
@@ -46,13 +48,14 @@ def test_other_data_are_refused(data, tmp_path):
 
 
 @pytest.fixture
-def dump(tmp_path):
-    """A dumped set of one clip of 400 samples."""
+def dump(data, tmp_path):
+    """A dumped set of one clip of 400 samples, and the statistics made of it."""
     folder = tmp_path / "dump" / "fold1"
     write_column(folder / "audio.sha256", {"wav.1.ark": "0123"})
     write_column(folder / "wav.scp", {"a": f"{folder}/wav.1.ark:2"})
     write_column(folder / "utt2num_samples", {"a": "400"})
     (folder / "wav.1.ark").write_bytes(bytes(2 + 44 + 800))
+    Stage(data / "done.json", {}, (folder / name for name in (*FILES, LENGTHS))).finish([])
     return folder
 
 
@@ -70,6 +73,41 @@ def test_audio_cut_off_is_refused(data, dump, tmp_path):
     begun = Experiment(tmp_path / "exp", CONF, data, data / "tokens", {"train": [dump]})
     with pytest.raises(UserError, match=r"wav\.1\.ark: 845 bytes, 846 were written"):
         begun.prepare()
+
+
+def test_moved_audio_is_the_same_audio(data, tmp_path):
+    experiment(data, tmp_path / "exp").prepare()
+    (tmp_path / "exp" / "checkpoint.pth").touch()
+    places = read_column(data / "train" / "wav.scp")
+    moved = {i: place.replace(str(tmp_path), "/another disk") for i, place in places.items()}
+    assert moved != places
+    write_column(data / "train" / "wav.scp", moved)
+    experiment(data, tmp_path / "exp").prepare()
+    write_column(data / "train" / "wav.scp", {**moved, min(moved): moved[max(moved)]})
+    with pytest.raises(UserError, match=r"train/wav\.scp"):
+        experiment(data, tmp_path / "exp").prepare()
+
+
+def test_other_versions_are_warned_of_and_recorded(data, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "exp"
+    monkeypatch.setattr(versions, "PACKAGES", ("numpy",))
+    monkeypatch.setattr(versions, "commit", lambda: "0123")
+    experiment(data, folder).prepare()
+    begun = versions.versions_of(folder)
+    assert [entry["commit"] for entry in begun] == ["0123"]
+    (folder / "checkpoint.pth").touch()
+    experiment(data, folder).prepare()
+    assert capsys.readouterr().err == "" and versions.versions_of(folder) == begun
+    monkeypatch.setattr(versions, "commit", lambda: "4567")
+    experiment(data, folder).prepare()
+    assert (
+        f"{folder} was begun with other versions (commit 0123 -> 4567)" in capsys.readouterr().err
+    )
+    assert [entry["commit"] for entry in versions.versions_of(folder)] == ["0123", "4567"]
+    (folder / "final.pth").touch()  # trained, so that nothing goes on
+    monkeypatch.setattr(versions, "commit", lambda: "89ab")
+    experiment(data, folder).prepare()
+    assert capsys.readouterr().err == "" and len(versions.versions_of(folder)) == 2
 
 
 def test_before_the_first_epochs_end_a_conf_may_be_mended(data, tmp_path):

@@ -10,6 +10,7 @@ from tiny import COUNTS, EMOTIONS, GENDERS, SPEAKERS, TOKENS, WAVLM, batch
 
 from sermtl.compat import scheduler_classes
 from sermtl.data.state_cache import check_cacheable
+from sermtl.errors import UserError
 from sermtl.training.conf import resolve
 from sermtl.training.task import SERTask
 
@@ -61,6 +62,23 @@ def _build(args):
 
     args.labels = json.loads(Path(args.labels).read_text())
     return build_model(vars(args))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("max_epochs: 3", "unrecognized arguments: max_epochs"),
+        ("max_epoch: soon", "argument --max_epoch: invalid int value: 'soon'"),
+        ("max_epoch: 2.5", "max_epoch: 2.5 is no whole number"),
+        ("num_workers: yes", "num_workers: True is no whole number"),
+    ],
+)
+def test_options_that_are_none(line, message, tmp_path, capsys):
+    (tmp_path / "conf.yaml").write_text(line)
+    command = ["--config", str(tmp_path / "conf.yaml"), "--output_dir", str(tmp_path)]
+    with pytest.raises((UserError, SystemExit)) as error:
+        SERTask.main(cmd=command)
+    assert message in f"{error.value}{capsys.readouterr().err}"
 
 
 def test_separate_learning_rates():

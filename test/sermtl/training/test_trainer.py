@@ -154,6 +154,20 @@ def test_clips_that_the_encoder_cannot_take_are_named_before_training(data, tmp_
     assert not (tmp_path / "checkpoint.pth").exists()
 
 
+def test_the_configuration_is_whole_or_as_it_was(data, tmp_path, monkeypatch):
+    """ESPnet writes it in place."""
+    (tmp_path / "config.yaml").write_text("old: 1\n")
+
+    def dump(values, stream, **options):
+        stream.write("max_ep")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("espnet2.tasks.abs_task.yaml_no_alias_safe_dump", dump)
+    with pytest.raises(KeyboardInterrupt):
+        SERTask.main(cmd=arguments(data, tmp_path))
+    assert (tmp_path / "config.yaml").read_text() == "old: 1\n"
+
+
 def test_a_second_training_in_the_same_folder_is_refused(data, tmp_path):
     options = arguments(data, tmp_path)
     with exclusive(tmp_path), pytest.raises(UserError, match="another run"):

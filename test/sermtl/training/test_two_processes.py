@@ -96,7 +96,9 @@ def test_a_death_ends_both_and_resuming_is_exact(data, undisturbed, tmp_path, fa
             assert not left_of(process, patience=10)
     assert f"has died: rank {failing} of 2 (" in log(tmp_path, 1 - failing).splitlines()[-1]
     assert not (tmp_path / "2epoch.pth").exists()
-    (tmp_path / ".checkpoint.pth.x1y2z3").touch()  # as if it had been killed while it saved
+    (
+        tmp_path / ".checkpoint.pth.x1y2z3.unfinished"
+    ).touch()  # as if it had been killed while it saved
 
     train_to_the_end(data, tmp_path, **options)
     assert "resumed from" in log(tmp_path, 0)
