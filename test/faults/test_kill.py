@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from small_pipeline import Reference, wait_for
@@ -69,24 +69,13 @@ def pytest_generate_tests(metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(request, reference, tmp_path_factory):
-    """What came of each case; two are at work at a time."""
-    chosen = [
-        item.callspec.params["case"]
-        for item in request.session.items
-        if item.path == request.path and "case" in getattr(item, "fixturenames", ())
-    ]
-    with ThreadPoolExecutor(2) as pool:
-        results = {
-            case: pool.submit(disturb, case, reference, tmp_path_factory.mktemp("killed"))
-            for case in chosen
-        }
-        yield results
-        pool.shutdown(cancel_futures=True)
+def outcomes(at_work, reference, tmp_path_factory):
+    return at_work(lambda case: disturb(case, reference, tmp_path_factory.mktemp("killed")))
 
 
-def disturb(case: Case, reference: Reference, folder) -> tuple[list[str], list[str]]:
+def disturb(case: Case, reference: Reference, folder: Path) -> tuple[list[str], list[str]]:
     """Kill, look, run again; tells the broken files and the differences."""
+    seconds = reference.seconds(case.stage)
     pipeline = reference.before(case.stage, folder / "run")
     process = pipeline.start(case.stage)
     if isinstance(case.moment, str):
@@ -95,7 +84,7 @@ def disturb(case: Case, reference: Reference, folder) -> tuple[list[str], list[s
         )
         assert process.poll() is None, f"{case.moment} wasn't seen"
     else:
-        time.sleep(case.moment * reference.seconds[case.stage])
+        time.sleep(case.moment * seconds)
     if case.alone:
         process.kill()
     else:

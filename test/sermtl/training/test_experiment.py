@@ -49,7 +49,7 @@ def test_other_data_are_refused(data, tmp_path):
 
 @pytest.fixture
 def dump(data, tmp_path):
-    """A dumped set of one clip of 400 samples, and the statistics made of it."""
+    """A dumped set of one clip of 400 samples, which stage 4 has seen."""
     folder = tmp_path / "dump" / "fold1"
     write_column(folder / "audio.sha256", {"wav.1.ark": "0123"})
     write_column(folder / "wav.scp", {"a": f"{folder}/wav.1.ark:2"})
@@ -66,13 +66,6 @@ def test_other_audio_under_the_same_names_is_refused(data, dump, tmp_path):
     write_column(dump / "audio.sha256", {"wav.1.ark": "4567"})
     with pytest.raises(UserError, match=r"fold1/audio\.sha256"):
         Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
-
-
-def test_audio_cut_off_is_refused(data, dump, tmp_path):
-    os.truncate(dump / "wav.1.ark", 2 + 44 + 799)
-    begun = Experiment(tmp_path / "exp", CONF, data, data / "tokens", {"train": [dump]})
-    with pytest.raises(UserError, match=r"wav\.1\.ark: 845 bytes, 846 were written"):
-        begun.prepare()
 
 
 def test_moved_audio_is_the_same_audio(data, tmp_path):
@@ -108,6 +101,13 @@ def test_other_versions_are_warned_of_and_recorded(data, tmp_path, monkeypatch, 
     monkeypatch.setattr(versions, "commit", lambda: "89ab")
     experiment(data, folder).prepare()
     assert capsys.readouterr().err == "" and len(versions.versions_of(folder)) == 2
+
+
+def test_audio_cut_off_is_refused(data, dump, tmp_path):
+    os.truncate(dump / "wav.1.ark", 2 + 44 + 799)
+    begun = Experiment(tmp_path / "exp", CONF, data, data / "tokens", {"train": [dump]})
+    with pytest.raises(UserError, match=r"wav\.1\.ark: 845 bytes, 846 were written"):
+        begun.prepare()
 
 
 def test_before_the_first_epochs_end_a_conf_may_be_mended(data, tmp_path):
