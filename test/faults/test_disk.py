@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from small_pipeline import STAGES, Reference
+from small_pipeline import STAGES, Pipeline, Reference
 from wholeness import broken, differences, files_of
 
 SHARES = [0.5]  # of what a stage leaves fits the disk
