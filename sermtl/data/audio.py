@@ -63,29 +63,28 @@ def read_audio(
                 raise UserError(f"cut off, {missing} bytes short of what its header says")
             path = str(source) if is_path else None
             return to_mono_16k(*_samples(stream, path, start, end))
-    except UserError as error:
+    except (UserError, OSError) as error:
         name = printable(str(source)) if is_path else "the recording"
-        raise UserError(f"{name}: {error}") from error
+        why = f"can't be read ({error.strerror or error})" if isinstance(error, OSError) else error
+        raise UserError(f"{name}: {why}") from error
 
 
 def _open(path: str | Path) -> BinaryIO:
     """A regular file."""
     try:
-        # Asked before opening: a pipe would wait for somebody to write, a device never end.
         found = os.stat(path)
-        kind = stat.S_IFMT(found.st_mode)
-        if kind in NO_FILE:
-            raise UserError(f"{NO_FILE[kind]}, not a file")
-        if not found.st_size:
-            raise UserError("empty")
-        return open(path, "rb", buffering=0)  # libsndfile goes on from the same position
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if os.path.islink(path):
             target = printable(os.readlink(path))
             raise UserError(f"a link to {target}, which isn't there") from error
         raise UserError("there is no such file") from error
-    except OSError as error:
-        raise UserError(f"can't be read ({error.strerror})") from error
+    # Asked before opening: a pipe would wait for somebody to write, a device never end.
+    kind = stat.S_IFMT(found.st_mode)
+    if kind in NO_FILE:
+        raise UserError(f"{NO_FILE[kind]}, not a file")
+    if not found.st_size:
+        raise UserError("empty")
+    return open(path, "rb", buffering=0)  # libsndfile goes on from the same position
 
 
 def _samples(
