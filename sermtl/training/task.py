@@ -167,7 +167,8 @@ class SERTask(AbsTask):
         args = args or parser.parse_args(cmd)
         for action in parser._actions:  # a configuration's numbers pass the parser as they are
             value = getattr(args, action.dest, None)
-            if action.type is int and value is not None and type(value) is not int:
+            numbers = value if isinstance(value, list) else [value]
+            if action.type is int and not all(n is None or type(n) is int for n in numbers):
                 raise UserError(f"{action.dest}: {value!r} is no whole number")
         if args.dist_timeout < 1:
             raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
