@@ -157,9 +157,10 @@ class SERTask(AbsTask):
         parser = cls.get_parser()
         args = args or parser.parse_args(cmd)
         for action in parser._actions:  # a configuration's numbers pass the parser as they are
-            value = getattr(args, action.dest, None)
-            if action.type is int and value is not None and type(value) is not int:
-                raise UserError(f"{action.dest}: {value!r} is no whole number")
+            values = getattr(args, action.dest, None)
+            for value in values if isinstance(values, list) else [values]:
+                if action.type is int and value is not None and type(value) is not int:
+                    raise UserError(f"{action.dest}: {value!r} is no whole number")
         if args.dist_timeout < 1:
             raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
         with processes.supervised(args):
