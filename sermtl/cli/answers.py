@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ class Writer:
         self, stream: TextIO, kind: str, names: Sequence[str], timeline: bool = False
     ) -> None:
         self.stream, self.timeline = stream, timeline
-        self.table: csv.DictWriter | None = None
+        self.begun = False  # the table, with its header
         self.widest = min(40, max((width(printable(name)) for name in names), default=0))
         self.total = shutil.get_terminal_size().columns
         self.line = {"csv": self._csv, "jsonl": self._jsonl, "table": self._row}[kind]
@@ -47,14 +46,12 @@ class Writer:
             self.line(name, said, {"start": round(start, 3), "end": round(end, 3)})
 
     def _csv(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
-        from sermtl.inference import row
+        from sermtl.inference import row, write_rows
 
         values = row(writable(name), answer)
         values = {"id": values.pop("id"), **place, **values}
-        if self.table is None:
-            self.table = csv.DictWriter(self.stream, list(values), lineterminator="\n")
-            self.table.writeheader()
-        self.table.writerow(values)
+        write_rows(self.stream, [values], header=not self.begun)
+        self.begun = True
 
     def _jsonl(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
         values = {"id": name, **place, **answer.to_dict()}

@@ -1,5 +1,6 @@
 """The table of answers on a terminal."""
 
+import csv
 import io
 
 from sermtl.cli.answers import Writer
@@ -30,6 +31,15 @@ def test_long_names_keep_their_end_and_transcripts_their_beginning(monkeypatch):
 def test_a_narrow_terminal_shows_some_words(monkeypatch):
     (line,) = lines(monkeypatch, ["a.wav"], 20, transcript="one two three four")
     assert line.endswith("one two thr…")
+
+
+def test_a_name_with_line_ends_stays_one_record():
+    stream = io.StringIO(newline="")
+    writer = Writer(stream, "csv", [])
+    for name in ("a\rb.wav", "c\nd.wav", 'e",.wav'):
+        writer.write(name, Prediction("H", {"H": 1.0}))
+    stream.seek(0)
+    assert [row["id"] for row in csv.DictReader(stream)] == ["a\rb.wav", "c\nd.wav", 'e",.wav']
 
 
 def test_without_other_tasks(monkeypatch):
