@@ -49,7 +49,7 @@ def harmless(changed: Change) -> bool:
     spelt = re.search('"[^"]* [^"]* [^"]*"|einsum|-inf', before)
     if spelt and after.replace("XX", "").lower() == before.lower():
         return True
-    option = re.compile(r"(device|strict)=[\w.]+|[\s,]")
+    option = re.compile(r"(device|strict|non_blocking)=[\w.]+|(?<=\.to\()(device|None)|[\s,]")
     if option.sub("", before) == option.sub("", after):
         return True
     return after.replace("=None", "=False") == before
