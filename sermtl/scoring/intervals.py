@@ -77,7 +77,8 @@ def resampled_sums(
     """Sums of counts over resampled units: (N, K) -> (resamples, K)."""
     # Units with equal counts are interchangeable: how often each *kind* of unit is drawn is
     # multinomial, which for utterances leaves a few dozen kinds to draw instead of thousands.
-    found = Counter(map(bytes, sums := units.sums(rows)))
+    # Sorted, so that the order of utterances and the names of speakers don't matter.
+    found = dict(sorted(Counter(map(bytes, sums := units.sums(rows))).items()))
     # Floating point, exact for counts, because numpy multiplies integers far slower.
     kinds = np.frombuffer(b"".join(found), sums.dtype).reshape(len(found), -1).astype(np.float64)
     multiplicity = tuple(found.values())
@@ -136,7 +137,6 @@ def interval(
     units: Units,
     statistics: dict[str, Statistic],
     resamples: int = RESAMPLES,
-    seed: int = SEED,
 ) -> dict[str, dict[str, Any]]:
     """Scores with 95 % percentile intervals.
 
@@ -148,7 +148,7 @@ def interval(
     Returns:
         name -> ``value``, ``low``, ``high`` and ``unit``; the resamples are the same for all.
     """
-    total, samples = rows.sum(axis=0), resampled_sums(rows, units, resamples, seed)
+    total, samples = rows.sum(axis=0), resampled_sums(rows, units, resamples)
     result = {}
     for name, statistic in statistics.items():
         low, high = np.percentile(statistic(samples), [2.5, 97.5])
@@ -163,7 +163,6 @@ def paired_test(
     units: Units,
     statistics: dict[str, Statistic],
     resamples: int = 10_000,
-    seed: int = SEED,
 ) -> dict[str, dict[str, Any]]:
     """Compare two systems on the same utterances by the paired bootstrap.
 
@@ -184,7 +183,7 @@ def paired_test(
         raise ValueError(f"paired systems differ in shape: {first.shape} and {second.shape}")
     half = first.shape[1]
     both = np.concatenate([first, second], axis=1)
-    samples, total = resampled_sums(both, units, resamples, seed), both.sum(axis=0)
+    samples, total = resampled_sums(both, units, resamples), both.sum(axis=0)
     result = {}
     for name, statistic in statistics.items():
         differences = statistic(samples[:, half:]) - statistic(samples[:, :half])

@@ -279,11 +279,10 @@ class SERTask(AbsTask):
         longest = _longest(args)
         samples = {utt_id: min(int(shape), longest) for utt_id, shape in shapes.items()}
         if long := sum(int(shape) > longest for shape in shapes.values()):
-            what = "another stretch in every epoch" if iter_options.train else "the middle"
+            part = "another stretch in every epoch" if iter_options.train else "the middle"
             logging.info(
-                f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than "
-                f"{args.max_clip_seconds:g} s (max_clip_seconds): {what} of each, without its "
-                "transcript"
+                f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than max_clip_seconds "
+                f"({args.max_clip_seconds:g}): of each {part}, without its transcript"
             )
         classes = None
         if args.pair_classes and iter_options.train:

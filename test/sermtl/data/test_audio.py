@@ -67,6 +67,16 @@ def test_unreadable_files_are_named(tmp_path, content):
         read_audio(file)
 
 
+def test_what_cannot_be_gone_back_in_is_told():
+    reading, writing = os.pipe()
+    os.close(writing)
+    with (
+        open(reading, "rb") as pipe,
+        pytest.raises(UserError, match="the recording: can't be read"),
+    ):
+        read_audio(pipe)
+
+
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"gone\.wav"):
         read_audio(tmp_path / "gone.wav")
