@@ -103,7 +103,7 @@ def build(recognizer: EmotionRecognizer, max_seconds: float = math.inf) -> gr.Bl
         )
         # An answer beside another recording would be taken for that one's.
         gr.on([recording.change, other.change], clear, None, outputs, queue=False)
-    return page.queue(max_size=QUEUE)
+    return page.queue(max_size=QUEUE, api_open=False)  # no way past the queue
 
 
 def _one(recorded: str | None, file: str | None) -> str:

@@ -20,7 +20,7 @@ SHOWN = re.compile(
     r"|gradio_api/(startup-events|heartbeat/\w+|queue/data|upload_progress|theme\.css"
     r"|file=(?!\w+:).+))"
 )
-TAKEN = re.compile(r"/gradio_api/(upload|queue/join|cancel|reset/?)")
+TAKEN = re.compile(r"/gradio_api/(upload|queue/join|run/predict|cancel|reset/?)")
 UPLOAD = "/gradio_api/upload"
 ROOM = 50
 ASKING = 1 << 20  # bytes of a request that is no upload, and of what is around a file in one

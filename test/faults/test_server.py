@@ -203,6 +203,9 @@ ATTACKS: dict[str, Attack] = {
     "upload of nothing": posted(f"{UP}/upload", b"--x--\r\n", FORM),
     "upload of noise": posted(f"{UP}/upload", b"\x00\xff" * 1000, FORM),
     "prediction without the page": posted(f"{UP}/run/answer", b'{"data": []}'),
+    "past the queue": lambda v, f: v.http.post(
+        f"{UP}/run/predict", json={"data": [None, None, 30], "fn_index": v.button}
+    ),
     "call without the page": posted(f"{UP}/call/answer", b'{"data": []}'),
     "ffmpeg": posted(f"{UP}/process_recording", b"x", FORM),
     "component": posted(f"{UP}/component_server", b"{}"),
