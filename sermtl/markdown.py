@@ -14,8 +14,9 @@ def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that comes from elsewhere, such as a label, so that it shows as what it is."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+    """Text from elsewhere, such as a label: no HTML, pictures, links, code or formulas are made of
+    it."""
+    return re.sub(r"([\\`\[\]<>$!])", r"\\\1", text)
 
 
 def _row(cells: Sequence[object]) -> str:

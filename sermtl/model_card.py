@@ -147,7 +147,10 @@ def _evaluation(name: str, scores: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _classes(labels: Mapping[str, Any]) -> str:
     counts, names = labels["counts"]["emotion"], labels.get("names", {})
-    rows = [[label, names.get(label, label), counts.get(label, 0)] for label in labels["emotions"]]
+    rows = [
+        [markdown.plain(label), markdown.plain(names.get(label, label)), counts.get(label, 0)]
+        for label in labels["emotions"]
+    ]
     hours = f", {labels['seconds'] / 3600:.1f} hours" if "seconds" in labels else ""
     speakers = f" by {len(labels['speakers'])} speakers" if labels["speakers"] else ""
     return (

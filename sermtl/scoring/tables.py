@@ -84,9 +84,10 @@ def results_md(
     """
     blocks = [f"# {tag}", _overview(results), *(_facts(facts))]
     for name, scores in results.items():
-        blocks += [f"## {name}", f"{_counts(scores)[0].upper()}{_counts(scores)[1:]}."]
+        counts = markdown.plain(_counts(scores))
+        blocks += [f"## {name}", f"{counts[0].upper()}{counts[1:]}."]
         if "macro_f1" in scores:
-            blocks += [_figures(scores), _majority(scores) + ".", per_class(scores)]
+            blocks += [_figures(scores), markdown.plain(_majority(scores)) + ".", per_class(scores)]
         else:
             blocks.append(_figures(scores))
         if "folds" in scores:
@@ -163,7 +164,7 @@ def per_class(scores: Mapping[str, Any]) -> str:
         return percent(values[key]) if key == "f1" else f"{100 * values[key]:.1f}"
 
     rows = [
-        [label, *(cell(values, key) for key in _CLASS_KEYS), str(values["support"])]
+        [markdown.plain(label), *(cell(values, key) for key in _CLASS_KEYS), str(values["support"])]
         for label, values in scores["per_class"].items()
     ]
     counted = "answers" if "models" in scores else "utterances"

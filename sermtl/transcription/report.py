@@ -162,11 +162,11 @@ def _corpus_part(corpus: Mapping[str, Any]) -> list[str]:
     ]
     worst = (
         (
-            clip["id"],
+            markdown.plain(clip["id"]),
             _percent(clip["wer"]),
             f"{clip['avg_logprob']:.2f}",
-            clip["corpus"],
-            clip["whisper"],
+            markdown.plain(clip["corpus"]),
+            markdown.plain(clip["whisper"]),
         )
         for clip in corpus["worst"]
     )
