@@ -3,7 +3,7 @@ import argparse
 import pytest
 
 from sermtl.errors import UserError
-from sermtl.options import options_of, positive_int
+from sermtl.options import name_part, natural, options_of, positive_int, share
 
 
 class Target:
@@ -35,3 +35,18 @@ def test_zero_is_not_positive():
     assert positive_int("3") == 3
     with pytest.raises(argparse.ArgumentTypeError, match="0 is not positive"):
         positive_int("0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (natural, {"0": 0, "7": 7}, ["-1"]),
+        (share, {"0": 0.0, "1": 1.0, ".5": 0.5}, ["-0.1", "1.01", "nan", "inf"]),
+        (name_part, {"": "", "a.b_c=+-1": "a.b_c=+-1", "é": "é"}, ["/", "a b", "a\n", "$x"]),
+    ],
+)
+def test_kinds_of_values(kind, good, bad):
+    assert {word: kind(word) for word in good} == good
+    for word in bad:
+        with pytest.raises(argparse.ArgumentTypeError):
+            kind(word)
