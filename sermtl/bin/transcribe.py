@@ -18,7 +18,7 @@ from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.jobs import GOING, device, end_with_stage, started, starter, with_gpus
-from sermtl.options import positive_int
+from sermtl.options import natural, positive_int
 from sermtl.transcription.dumped_set import DumpedSet
 from sermtl.transcription.guards import Guards, parse_temperatures
 from sermtl.transcription.normalizers import NORMALIZERS
@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--whisper_language", default="auto", help="Whisper's code (en, ...), or auto to detect it")
     _add_decoding_options(parser)
     add("--nj", type=positive_int, default=1, help="parallel jobs")
-    add("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
+    add("--ngpu", type=natural, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
     add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
     add(
         "--force",
