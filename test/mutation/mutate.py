@@ -28,7 +28,7 @@ from mutmut.utils.file_utils import change_cwd, walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, NO_TESTS = 1, 0, 33  # mutmut's codes
-PATIENCE = 10  # times as long as the unchanged code may a mutant take
+PATIENCE = 4  # times as long as the unchanged code may a mutant take
 
 Mutant = tuple[SourceFileMutationData, str]
 """Where its fate is kept, and its name."""
