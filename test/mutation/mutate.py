@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config
@@ -28,7 +29,7 @@ from mutmut.utils.file_utils import change_cwd, walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, NO_TESTS = 1, 0, 33  # mutmut's codes
-PATIENCE = 10  # times as long as the unchanged code may a mutant take
+PATIENCE = 4  # times as long as the unchanged code may a mutant take
 
 Mutant = tuple[SourceFileMutationData, str]
 """Where its fate is kept, and its name."""
@@ -46,6 +47,10 @@ class Mutation:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.option.tbstyle = "native"  # the others take longer than most tests
+        # The same examples for all mutants, and none made smaller after a failure.
+        phases = hypothesis.Phase.explicit, hypothesis.Phase.generate
+        hypothesis.settings.register_profile("mutation", derandomize=True, phases=phases)
+        hypothesis.settings.load_profile("mutation")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
