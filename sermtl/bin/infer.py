@@ -106,7 +106,8 @@ def _run_jobs(
         *("--shard", "JOB", "--shards", str(shards), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):
-        raise UserError(f"inference failed; see {output}/log")
+        told = jobs.told(sorted((output / "log").glob("infer.*.log"))).removeprefix("error: ")
+        raise UserError(f"inference failed: {told or 'the logs may tell why'} ({output}/log)")
 
 
 if __name__ == "__main__":
