@@ -10,7 +10,12 @@ import pytest
 from sermtl.data.audio import audio_files
 from sermtl.data.datadir import write_column
 from sermtl.errors import UserError
-from sermtl.scoring.predictions import Predicted, read_predictions, read_training_texts
+from sermtl.scoring.predictions import (
+    Predicted,
+    read_extra_labels,
+    read_predictions,
+    read_training_texts,
+)
 from sermtl.stage import Stage
 
 REFERENCES = {
@@ -162,7 +167,24 @@ def test_other_faults(answered: Answered) -> None:
 
 
 def test_training_texts_are_normalised(tmp_path: Path) -> None:
-    write_column(tmp_path / "a" / "text", {"u": "One, CAT", "v": "<unk>"})
-    write_column(tmp_path / "b" / "text", {"w": "it's", "x": "one cat"})
-    assert read_training_texts(tmp_path, ["a", "b"]) == {"one cat", "it's"}
-    assert read_training_texts(tmp_path, ["a", "b"], "english") == {"1 cat", "it is"}
+    write_column(tmp_path / "a" / "text", {"u": "Nice, COLOUR", "v": "<unk>"})
+    write_column(tmp_path / "b" / "text", {"w": "it's", "x": "nice colour"})
+    assert read_training_texts(tmp_path, ["a", "b"]) == {"nice colour", "it's"}
+    assert read_training_texts(tmp_path, ["a", "b"], "english") == {"nice color", "it is"}
+
+
+def test_extra_labels(tmp_path: Path) -> None:
+    path = tmp_path / "extra.csv"
+    path.write_text("id,gender,text\nu1,F,\nu2,,some words\n")
+    expected = {"gender": {"u1": "female"}, "text": {"u2": "some words"}}
+    assert read_extra_labels(path) == expected
+    for content, message in (
+        ("id,sex\nu1,f\n", "'sex'"),
+        ("utt,gender\nu1,f\n", "extra.csv:1: .* no column `id`"),
+        ("id,gender\nu1,f\nu1,m\n", "extra.csv:3: u1 appears twice"),
+        ("id,gender\nu1\n", "extra.csv:2: 1 fields"),
+        ("id,gender\nu1,femme\n", "extra.csv:2: gender must be"),
+    ):
+        path.write_text(content)
+        with pytest.raises(UserError, match=message):
+            read_extra_labels(path)
