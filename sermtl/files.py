@@ -137,7 +137,7 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let errors of a full disk, or about a temporary file, tell which file was to be written."""
+    """Let the error of a full disk, or about a temporary file, tell which file was meant."""
     try:
         yield
     except UserError:

@@ -106,7 +106,8 @@ def _run_jobs(
         *("--shard", "JOB", "--shards", str(shards), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):
-        told = jobs.told(sorted((output / "log").glob("infer.*.log"))).removeprefix("error: ")
+        logs = [output / "log" / f"infer.{job}.log" for job in range(1, shards + 1)]
+        told = jobs.told(logs).removeprefix("error: ")
         raise UserError(f"inference failed: {told or 'the logs may tell why'} ({output}/log)")
 
 

@@ -239,7 +239,9 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
                 launcher.wait(POLL_SECONDS)
             bar.update(count() - bar.n)
     if launcher.returncode != 0:
-        reason = told(sorted(logs.glob("transcribe.*.log"))).removeprefix("error: ")
+        reason = told(logs / f"transcribe.{job}.log" for job in range(1, jobs + 1)).removeprefix(
+            "error: "
+        )
         raise UserError(
             f"Whisper failed after {count()} of {clips} clips, which are kept: "
             f"{reason or 'the logs may tell why'} ({logs}/transcribe.*.log)"
