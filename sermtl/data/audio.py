@@ -33,7 +33,7 @@ LOUDEST = 2.0**31  # floats may be whole numbers of 32 bit; what is beyond was n
 DIGESTS = "audio.sha256"  # of each archive of a dumped set
 UNREADABLE = "unreadable.txt"  # of a dumped set: clips left out, and why
 
-BLOCK = 1 << 20  # frames read at once: many channels needn't be in memory
+BLOCK = 1 << 20  # samples read at once
 NO_LENGTH = 2**63 - 1  # libsndfile's, of a FLAC whose header leaves the length open
 NO_FILE = {
     stat.S_IFDIR: "a folder",
@@ -45,16 +45,21 @@ NO_FILE = {
 
 
 def read_audio(
-    source: str | Path | BinaryIO, start: float | None = None, end: float | None = None
+    source: str | Path | BinaryIO,
+    start: float | None = None,
+    end: float | None = None,
+    longest: float | None = None,
 ) -> np.ndarray:
     """Samples ``(N,)`` float32 at 16 kHz, channels averaged, not beyond full scale.
 
     Args:
         source: a file that soundfile reads, or a video that ffmpeg reads.
         start, end: seconds; the stretch to read.
+        longest: seconds; of what is longer no more than that is ever decoded.
 
     Raises:
-        UserError: naming the file, if it can't be read, breaks off, or has no such stretch.
+        UserError: naming the file, if it can't be read, breaks off, has no such stretch or is too
+            long.
     """
     is_path = isinstance(source, str | Path)
     try:
@@ -62,90 +67,146 @@ def read_audio(
             if missing := missing_bytes(stream):
                 raise UserError(f"cut off, {missing} bytes short of what its header says")
             path = str(source) if is_path else None
-            return to_mono_16k(*_samples(stream, path, start, end))
-    except UserError as error:
+            return _samples(stream, path, start, end, longest)
+    except (UserError, OSError) as error:
         name = printable(str(source)) if is_path else "the recording"
-        raise UserError(f"{name}: {error}") from error
+        why = f"can't be read ({error.strerror or error})" if isinstance(error, OSError) else error
+        raise UserError(f"{name}: {why}") from error
 
 
 def _open(path: str | Path) -> BinaryIO:
     """A regular file."""
     try:
-        # Asked before opening: a pipe would wait for somebody to write, a device never end.
         found = os.stat(path)
-        kind = stat.S_IFMT(found.st_mode)
-        if kind in NO_FILE:
-            raise UserError(f"{NO_FILE[kind]}, not a file")
-        if not found.st_size:
-            raise UserError("empty")
-        return open(path, "rb", buffering=0)  # libsndfile goes on from the same position
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         if os.path.islink(path):
             target = printable(os.readlink(path))
             raise UserError(f"a link to {target}, which isn't there") from error
         raise UserError("there is no such file") from error
-    except OSError as error:
-        raise UserError(f"can't be read ({error.strerror})") from error
+    # Asked before opening: a pipe would wait for somebody to write, a device never end.
+    kind = stat.S_IFMT(found.st_mode)
+    if kind in NO_FILE:
+        raise UserError(f"{NO_FILE[kind]}, not a file")
+    if not found.st_size:
+        raise UserError("empty")
+    return open(path, "rb", buffering=0)  # libsndfile goes on from the same position
 
 
 def _samples(
-    stream: BinaryIO, path: str | None, start: float | None, end: float | None
-) -> tuple[np.ndarray, int]:
-    """``(N,)``, channels averaged, and their rate."""
+    stream: BinaryIO,
+    path: str | None,
+    start: float | None,
+    end: float | None,
+    longest: float | None,
+) -> np.ndarray:
+    """As `read_audio`."""
     stream.seek(0)
     try:
         # Not by its name, which libsndfile believes: anything called .au would be sound.
         file = soundfile.SoundFile(stream if path is None else stream.fileno(), closefd=False)
     except soundfile.LibsndfileError as error:
-        return _by_ffmpeg(path, start, end, _reason(error))
+        return _by_ffmpeg(path, start, end, longest, _reason(error))
     with file:
         if not file.frames and (whole := filled_in(stream)):
-            return _samples(whole, None, start, end)
+            return _samples(whole, None, start, end, longest)
         if file.frames == NO_LENGTH:
-            return _by_ffmpeg(path, start, end, "its header leaves the length open")
-        return _stretch(file, start, end), file.samplerate
+            return _by_ffmpeg(path, start, end, longest, "its header leaves the length open")
+        return _stretch(file, start, end, longest)
 
 
 def _by_ffmpeg(
-    path: str | None, start: float | None, end: float | None, reason: str
-) -> tuple[np.ndarray, int]:
+    path: str | None, start: float | None, end: float | None, longest: float | None, reason: str
+) -> np.ndarray:
     """The same, of a file by name."""
     if path is None:
         raise UserError(reason)
-    return decode(path, start, end, reason), SAMPLE_RATE
+    samples = decode(path, start, end, longest, reason)
+    check_length(len(samples) / SAMPLE_RATE, longest)
+    return to_mono_16k(samples, SAMPLE_RATE)
 
 
-def _stretch(file: soundfile.SoundFile, start: float | None, end: float | None) -> np.ndarray:
-    """``(N,)`` between two times in seconds."""
-    rate = file.samplerate
+def check_length(seconds: float, longest: float | None) -> None:
+    """Refuse a recording of more than ``longest`` seconds, if that is given."""
+    if longest is not None and seconds > longest:
+        raise UserError(f"over {longest:g} s long; at most {longest:g} s are taken")
+
+
+def _stretch(
+    file: soundfile.SoundFile, start: float | None, end: float | None, longest: float | None
+) -> np.ndarray:
+    """What is between two times in seconds."""
+    mono, rate, block_size = Mono16k(file.samplerate), file.samplerate, BLOCK // file.channels
     first = round((start or 0.0) * rate)
     last = file.frames if end is None else round(end * rate)
     if not 0 <= first <= last or last > file.frames + rate // 100:
         raise UserError(f"no stretch from {start} to {end} s in {file.frames / rate:.2f} s")
     frames = min(last, file.frames) - first
+    check_length(frames / rate, longest)
     try:
         if first:
             file.seek(first)
-        samples = _read(file, frames)
+        while mono.frames < frames:
+            wanted = min(frames - mono.frames, block_size)
+            block = file.read(wanted, dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            mono.add(block)
     except soundfile.LibsndfileError as error:
         # Not handed to ffmpeg, which would take the part before the damage for the whole.
         raise UserError(f"damaged or cut off ({_reason(error)})") from error
     # Of MP3 that doesn't tell its length, libsndfile's is an estimate.
-    if len(samples) < frames and not file.subtype.startswith("MPEG"):
-        raise UserError(f"damaged or cut off ({len(samples)} of {frames} samples)")
-    return samples
+    if mono.frames < frames and not file.subtype.startswith("MPEG"):
+        raise UserError(f"damaged or cut off ({mono.frames} of {frames} samples)")
+    return mono.samples()
 
 
-def _read(file: soundfile.SoundFile, frames: int) -> np.ndarray:
-    """The next frames, or fewer where the file ends: ``(N,)`` float32, channels averaged."""
-    blocks = [np.empty(0, np.float32)]
-    while frames > 0:
-        block = file.read(min(frames, BLOCK), dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        frames -= len(block)
-        blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
-    return np.concatenate(blocks)
+class Mono16k:
+    """Makes 16 kHz mono of a recording as it comes, so that no more of it need be in memory.
+
+    Args:
+        rate: of the recording, Hz.
+
+    Raises:
+        UserError: for a rate that can't be one of sound.
+    """
+
+    def __init__(self, rate: int) -> None:
+        if not RATES[0] <= rate <= RATES[1]:
+            raise UserError(f"a rate of {rate} Hz; from {RATES[0]} to {RATES[1]} are read")
+        self.resampler = None
+        if rate != SAMPLE_RATE:
+            self.resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality="HQ")
+        self.blocks: list[np.ndarray] = []
+        self.frames = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """The next ``(N,)`` or ``(N, channels)``; integers are fractions of their full scale.
+
+        Raises:
+            UserError: for samples that can't be sound.
+        """
+        self.frames += len(block)
+        if block.dtype.kind == "i":
+            block = block / (np.iinfo(block.dtype).max + 1)
+        peak = _peak(block)
+        if not np.isfinite(peak):
+            raise UserError("samples that are not finite numbers")
+        if peak > LOUDEST:
+            raise UserError(f"samples as large as {peak:.0e}, which aren't sound")
+        block = block.astype(np.float32)
+        if block.ndim == 2:
+            block = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+        self.blocks.append(self.resampler.resample_chunk(block) if self.resampler else block)
+
+    def samples(self) -> np.ndarray:
+        """All of it, ``(M,)`` float32; beyond full scale it is scaled down as a whole."""
+        nothing = np.empty(0, np.float32)
+        self.blocks.append(
+            self.resampler.resample_chunk(nothing, last=True) if self.resampler else nothing
+        )
+        samples = np.concatenate(self.blocks)
+        self.blocks.clear()
+        return _within_full_scale(samples)
 
 
 def to_mono_16k(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -157,27 +218,19 @@ def to_mono_16k(samples: np.ndarray, rate: int) -> np.ndarray:
     Raises:
         UserError: for samples that can't be sound, or a rate that can't be one of sound.
     """
-    samples = np.asarray(samples)
-    if not RATES[0] <= rate <= RATES[1]:
-        raise UserError(f"a rate of {rate} Hz; from {RATES[0]} to {RATES[1]} are read")
-    if samples.dtype.kind == "i":
-        samples = samples / (np.iinfo(samples.dtype).max + 1)
-    peak = np.abs(samples).max(initial=0.0)
-    if not np.isfinite(peak):
-        raise UserError("samples that are not finite numbers")
-    if peak > LOUDEST:
-        raise UserError(f"samples as large as {peak:.0e}, which aren't sound")
-    samples = samples.astype(np.float32)
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1)
-    if rate != SAMPLE_RATE:
-        samples = soxr.resample(samples, rate, SAMPLE_RATE, quality="HQ")
-    return np.ascontiguousarray(_within_full_scale(samples), dtype=np.float32)
+    mono, samples = Mono16k(rate), np.asarray(samples)
+    for start in range(0, len(samples), BLOCK):
+        mono.add(samples[start : start + BLOCK])
+    return mono.samples()
+
+
+def _peak(samples: np.ndarray) -> float:
+    return float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
 
 
 def _within_full_scale(samples: np.ndarray) -> np.ndarray:
-    peak = np.abs(samples).max(initial=0.0)
-    return samples / peak if peak > 1.0 else samples
+    peak = _peak(samples)
+    return samples / np.float32(peak) if peak > 1.0 else samples
 
 
 def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
@@ -197,8 +250,10 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
     """
     if len(samples) < MIN_SAMPLES:
         raise UserError(f"only {len(samples)} samples at 16 kHz, at least {MIN_SAMPLES} are needed")
-    values = np.round(_within_full_scale(samples) * FULL_SCALE)
-    return np.clip(values, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)  # 1.0 is 32768, too
+    values = _within_full_scale(samples) * FULL_SCALE
+    np.round(values, out=values)
+    np.clip(values, -FULL_SCALE, FULL_SCALE - 1, out=values)  # 1.0 is 32768, too
+    return values.astype(np.int16)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class LengthBucketSampler(AbsSampler):
 
     A global batch holds at most ``batch_size`` utterances, and as many as keep each rank's
     padded share within ``max_seconds``; but at least one for each rank, so that all ranks take
-    the same number of steps.
+    the same number of steps. Where utterances don't go round, one batch of the shortest has up to
+    two for each rank instead.
 
     Args:
         durations: seconds of each utterance, by id.
@@ -104,13 +105,14 @@ class LengthBucketSampler(AbsSampler):
                 batch, length = [], self.durations[name]
             batch.append(name)
             longest = length
-        while batches and len(batch) < self.world_size:
-            donor = batches[-1]
-            if len(donor) == self.world_size:  # nothing to spare: one batch instead of two
-                batch = batches.pop() + batch
-            else:
-                batch.insert(0, donor.pop())
         batches.append(batch)
+        # What the last one lacks is handed down from batch to batch. If none can spare it, the
+        # first two become one, in which two utterances are the most that a rank has.
+        for donor, taker in zip(batches[-2::-1], batches[:0:-1], strict=True):
+            while len(taker) < self.world_size:
+                taker.insert(0, donor.pop())
+        if len(batches[0]) < self.world_size and len(batches) > 1:
+            batches[:2] = [batches[0] + batches[1]]
         return batches
 
     def __len__(self) -> int:

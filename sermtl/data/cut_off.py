@@ -1,8 +1,8 @@
 """Whether a sound file holds all that its header promises.
 
 Libraries take one that was cut off, by a full disk or a broken download, for a shorter one, and
-don't tell. Formats without a length can't be checked: raw AAC and AC-3, MPEG-TS, MP3 without the
-frame that most programs begin it with.
+don't tell. What has no length can't be checked: raw AAC and AC-3, MPEG-TS, MP3 without the frame
+that most programs begin it with.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 SLACK = 128  # bytes: some programs count the header as audio
+MOST_CHUNKS = 1000  # looked at: a file of zeros is full of empty ones
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
 NEVER_FILLED_IN = 4096  # bytes below 2 or 4 GiB: the length where a program couldn't go back to it
 
@@ -90,7 +91,9 @@ def _audio_chunk(stream: BinaryIO, size: int, form: _Chunks) -> tuple[int, int]:
     header = struct.Struct(form.header)
     long_length = 0  # of RF64's audio, too long for the chunk's own header
     place = form.first
-    while place + header.size <= size:
+    for _ in range(MOST_CHUNKS):
+        if place + header.size > size:
+            break
         stream.seek(place)
         name, length = header.unpack(stream.read(header.size))
         length -= form.counted

@@ -201,16 +201,19 @@ def unfit(path: str) -> str | None:
         return "a | at its end, which Kaldi takes for a command"
     if audio_file(path) != path:
         return "a number behind a colon at its end, which Kaldi takes for a place in an archive"
-    if any("\ud800" <= character <= "\udfff" for character in path):
-        return "bytes that aren't UTF-8"
-    return None
+    return None if _is_utf8(path) else "bytes that aren't UTF-8"
+
+
+def _is_utf8(text: str) -> bool:
+    """Other bytes of a file's name are surrogates in Python."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def write_column(path: Path, values: Mapping[str, str]) -> None:
     """One file, sorted by id.
 
     Raises:
-        UserError: for an id with white space, or an empty value.
+        UserError: for an id with white space, an empty value, and what isn't UTF-8.
     """
     with atomic_write(path) as stream:
         for utt_id in sorted(values):
@@ -221,6 +224,8 @@ def write_column(path: Path, values: Mapping[str, str]) -> None:
                 )
             if not value.strip() or "\n" in value or "\r" in value:
                 raise UserError(f"{path}: {utt_id} has an empty value or a line break: {value!r}")
+            if not _is_utf8(utt_id + value):
+                raise UserError(f"{path}: not UTF-8: {utt_id!r} {value!r}")
             stream.write(f"{utt_id} {value}\n")
 
 

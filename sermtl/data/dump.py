@@ -131,7 +131,7 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
 def _samples(u: Utterance) -> np.ndarray:
     """16 bit at 16 kHz; a `UserError` names the file."""
     name = printable(u.audio)
-    if why := unfit(u.audio):
+    if why := unfit(os.path.abspath(u.audio)):
         raise UserError(f"{name}: the name has {why}, so wav.scp can't hold it: rename it")
     samples = change_speed(read_audio(u.audio, u.start, u.end), u.speed)
     try:

@@ -227,7 +227,10 @@ class SSLFrontend(AbsFrontend):
         if not self.normalize:
             return speech, lengths
         count = there[:, None]
-        centred = (speech - speech.sum(1, keepdim=True) / count).masked_fill(~mask, 0.0)
+        # Exact in float64: of a constant clip nothing is left, where rounding would leave what the
+        # extractor's normalisations make a signal of, another one in every batch.
+        mean = (speech.sum(1, keepdim=True, dtype=torch.float64) / count).float()
+        centred = (speech - mean).masked_fill(~mask, 0.0)
         variance = centred.square().sum(1, keepdim=True) / count
         # The constant is that of transformers' extractors.
         return centred / torch.sqrt(variance + 1e-7), lengths

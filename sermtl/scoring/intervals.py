@@ -77,7 +77,8 @@ def resampled_sums(
     """Sums of counts over resampled units: (N, K) -> (resamples, K)."""
     # Units with equal counts are interchangeable: how often each *kind* of unit is drawn is
     # multinomial, which for utterances leaves a few dozen kinds to draw instead of thousands.
-    found = Counter(map(bytes, sums := units.sums(rows)))
+    # Sorted, so that the order of utterances and the names of speakers don't matter.
+    found = dict(sorted(Counter(map(bytes, sums := units.sums(rows))).items()))
     # Floating point, exact for counts, because numpy multiplies integers far slower.
     kinds = np.frombuffer(b"".join(found), sums.dtype).reshape(len(found), -1).astype(np.float64)
     multiplicity = tuple(found.values())

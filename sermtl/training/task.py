@@ -167,7 +167,8 @@ class SERTask(AbsTask):
         args = args or parser.parse_args(cmd)
         for action in parser._actions:  # a configuration's numbers pass the parser as they are
             value = getattr(args, action.dest, None)
-            if action.type is int and value is not None and type(value) is not int:
+            numbers = value if isinstance(value, list) else [value]
+            if action.type is int and not all(n is None or type(n) is int for n in numbers):
                 raise UserError(f"{action.dest}: {value!r} is no whole number")
         if args.dist_timeout < 1:
             raise UserError(f"dist_timeout: {args.dist_timeout}, but one second is the least")
@@ -278,11 +279,10 @@ class SERTask(AbsTask):
         longest = _longest(args)
         samples = {utt_id: min(int(shape), longest) for utt_id, shape in shapes.items()}
         if long := sum(int(shape) > longest for shape in shapes.values()):
-            what = "another stretch in every epoch" if iter_options.train else "the middle"
+            part = "another stretch in every epoch" if iter_options.train else "the middle"
             logging.info(
-                f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than "
-                f"{args.max_clip_seconds:g} s (max_clip_seconds): {what} of each, without its "
-                "transcript"
+                f"{PREFIX} {long} of {len(shapes)} {mode} clips are longer than max_clip_seconds "
+                f"({args.max_clip_seconds:g}): of each {part}, without its transcript"
             )
         classes = None
         if args.pair_classes and iter_options.train:

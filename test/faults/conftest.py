@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,16 @@ def reference(tmp_path_factory) -> Reference:
     """All stages of a very small corpus, undisturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
     return Reference(folder, write_checkpoint(folder / "whisper.pt"))
+
+
+@pytest.fixture(scope="module")
+def at_work(request) -> Iterator[Callable]:
+    """Takes a function of a module's cases and tells what will come of it, two being at work."""
+    items = [item for item in request.session.items if item.path == request.path]
+    cases = [item.callspec.params["case"] for item in items if "case" in item.fixturenames]
+    with ThreadPoolExecutor(2) as pool:
+        yield lambda function: {case: pool.submit(function, case) for case in cases}
+        pool.shutdown(cancel_futures=True)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,8 +94,6 @@ class Pipeline:
 
     def start(self, stage: int, *options: str) -> subprocess.Popen:
         """The stage as a process of its own; it and all that it starts bear our mark."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(CONF))
         name, _, value = self.mark.partition("=")
         paths = {"PATH": f"{ROOT / 'utils'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
@@ -148,7 +148,7 @@ class Pipeline:
 
 
 class Reference:
-    """All stages in peace, and the states between them.
+    """All stages in peace, and the states between them, as soon as they are there.
 
     Args:
         folder: gets a copy of the state before each stage.
@@ -156,30 +156,42 @@ class Reference:
     """
 
     def __init__(self, folder: Path, whisper: Path) -> None:
-        self.states = {1: Pipeline(folder / "1", whisper)}
-        self.states[1].folder.mkdir(parents=True)
-        self.seconds: dict[int, float] = {}
+        self._states = {stage: Pipeline(folder / str(stage), whisper) for stage in (*STAGES, 9)}
+        self._states[1].folder.mkdir(parents=True)
+        (self._states[1].folder / "tiny.yaml").write_text(yaml.safe_dump(CONF))
+        self._seconds: dict[int, Future[float]] = {stage: Future() for stage in STAGES}
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
         for stage in STAGES:
-            after = self.states[stage].copy_to(folder / str(stage + 1))
-            begin = time.monotonic()
-            after.run(stage)
-            self.seconds[stage] = time.monotonic() - begin
-            self.states[stage + 1] = after
+            try:
+                after = self._states[stage].copy_to(self._states[stage + 1].folder)
+                begin = time.monotonic()
+                after.run(stage)
+            except BaseException as error:
+                for later in range(stage, len(STAGES) + 1):
+                    self._seconds[later].set_exception(error)
+                return
+            self._seconds[stage].set_result(time.monotonic() - begin)
+
+    def seconds(self, stage: int) -> float:
+        """How long a stage took."""
+        return self._seconds[stage].result()
 
     def before(self, stage: int, folder: Path) -> Pipeline:
         """A copy of what the stages before this one leave."""
-        return self.states[stage].copy_to(folder)
+        if stage > 1:
+            self.seconds(stage - 1)
+        return self._states[stage].copy_to(folder)
 
     def after(self, stage: int) -> Path:
         """What a stage leaves."""
-        return self.states[stage + 1].folder
+        self.seconds(stage)
+        return self._states[stage + 1].folder
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Whether the condition came true in that time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
+def wait_for_file(folder: Path, pattern: str, is_running: Callable[[], bool]) -> None:
+    """Until it is there, or else was never seen."""
+    while not any(folder.glob(pattern)):
+        assert is_running(), f"{pattern} wasn't seen"
         time.sleep(0.0005)
-    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from sermtl import EmotionRecognizer, UserError
 from sermtl.cli import main as cli
 from sermtl.corpora.custom import load as load_custom
 from sermtl.data.audio import dumped_samples, read_audio
-from sermtl.data.datadir import read_data_dir
+from sermtl.data.datadir import read_column, read_data_dir, write_column
 from sermtl.data.labels import load_labels
 from sermtl.data.tokens import Tokenizer
 from sermtl.training import conf
@@ -120,8 +119,7 @@ def test_commands_for_audio(number, reader, canary, tmp_path):
         folder = tmp_path / "train"
         scp = (folder / "wav.scp").read_text().split("\n", 1)
         (folder / "wav.scp").write_text(f"train00 {place}\n{scp[1]}")
-        for name in ("spk2utt", "utt2dur"):
-            shutil.copy(folder / "utt2spk", folder / name)
+        write_column(folder / "utt2dur", dict.fromkeys(read_column(folder / "utt2spk"), "1.0"))
         with pytest.raises(UserError, match=r"wav\.scp:1: "):
             read_data_dir(folder)
     elif reader == "dumped clip":

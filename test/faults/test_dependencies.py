@@ -20,7 +20,8 @@ LOCK = (ROOT / "tools" / "requirements.lock").read_text(encoding="utf-8").splitl
 ALONE = [line[len("#no-deps ") :] for line in LOCK if line.startswith("#no-deps ")]
 PINS = ALONE + [line for line in LOCK if line and not line.startswith("#")]
 LOCKED = {canonicalize_name(Requirement(pin).name) for pin in PINS}
-OPTIONAL = {"playwright", "torchaudio", "wandb"}  # used if somebody has installed them
+OPTIONAL = {"torchaudio", "wandb"}  # used if somebody has installed them
+ON_REQUEST = {"mutmut", "playwright"}  # by make_venv, for tests
 OF_TORCH = re.compile(r"nvidia-|cuda-|triton$")  # which its wheel pins itself
 
 
@@ -60,7 +61,12 @@ def test_all_imports_are_locked():
     }
     missing = {
         name: packages
-        for name in imported() - set(sys.stdlib_module_names) - own - OPTIONAL - {"sermtl"}
+        for name in imported()
+        - set(sys.stdlib_module_names)
+        - own
+        - OPTIONAL
+        - ON_REQUEST
+        - {"sermtl"}
         if not (packages := {canonicalize_name(p) for p in installed.get(name, ())}) & LOCKED
     }
     assert missing == {}
@@ -90,3 +96,16 @@ def test_what_locked_packages_need_is_locked():
             if applies and name not in LOCKED and not OF_TORCH.match(name):
                 missing.add(f"{requirement.name} needs {line}")
     assert missing == set()
+
+
+def test_environments_of_tests_on_request_are_pinned():
+    """Those that ``make_venv`` makes on top of the project's."""
+    calls = [
+        (script, line)
+        for script in (ROOT / "test").glob("*/run.sh")
+        for line in script.read_text(encoding="utf-8").splitlines()
+        if line.strip().startswith("make_venv")
+    ]
+    packages = {word for _, line in calls for word in line.split()[2:] if word != '"$gradio"'}
+    assert packages and all("==" in word for word in packages), packages
+    assert {word.partition("==")[0] for word in packages} == ON_REQUEST

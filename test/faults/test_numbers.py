@@ -8,9 +8,9 @@ import math
 from pathlib import Path
 from unittest import mock
 
+import poison
 import pytest
 import torch
-from faults import poison
 from ranks import started
 from tiny_corpus import arguments, write
 

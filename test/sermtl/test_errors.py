@@ -102,3 +102,8 @@ def test_an_interruption_says_how_to_go_on(capsys):
 
 def test_errors_are_exceptions_with_their_message():
     assert str(UserError("a.csv:1: no")) == "a.csv:1: no"
+
+
+def test_what_a_terminal_lacks_is_escaped(root, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert run("print('é\\udcff')", root).stdout == "\\xe9\\udcff\n"

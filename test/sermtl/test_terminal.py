@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from sermtl.terminal import columns, style, width
+from sermtl.terminal import columns, printable, style, width, writable
 
 
 class Terminal(io.StringIO):
@@ -34,3 +34,11 @@ def test_colours_are_for_terminals(monkeypatch):
 def test_unless_they_are_not_wanted(monkeypatch, variable):
     monkeypatch.setenv(*variable)
     assert style("x", "bold", Terminal()) == "x"
+
+
+def test_names_are_shown_on_one_line():
+    assert printable("a\nb\x1b[1m\u2028\udcff é 愛😀.wav") == r"a\nb\x1b[1m\u2028\udcff é 愛😀.wav"
+
+
+def test_names_that_are_not_utf8_can_be_written():
+    assert writable("caf\udce9 é\n") == "caf\\udce9 é\n"

@@ -1,50 +1,8 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sermtl.data.batch_sampler import LengthBucketSampler, RankSampler
-
-
-@st.composite
-def setups(draw):
-    world_size = draw(st.integers(1, 4))
-    lengths = draw(st.lists(st.floats(0.1, 30), min_size=world_size, max_size=80))
-    classes = draw(st.booleans())
-    return {
-        "durations": {f"u{i:02d}": length for i, length in enumerate(lengths)},
-        "batch_size": draw(st.integers(world_size, 20)),
-        "max_seconds": draw(st.one_of(st.none(), st.floats(5, 200))),
-        "world_size": world_size,
-        "classes": {f"u{i:02d}": str(i % 3) for i in range(len(lengths))} if classes else None,
-        "shuffle": draw(st.booleans()),
-    }
-
-
-@settings(max_examples=200, deadline=None)
-@given(setups(), st.integers(0, 2**31))
-def test_every_utterance_once_within_limits_on_every_rank(setup, seed):
-    sampler = LengthBucketSampler(**setup)
-    batches = sampler.generate(seed)
-    assert Counter(u for batch in batches for u in batch) == Counter(list(setup["durations"]))
-    world = setup["world_size"]
-    limit = setup["max_seconds"] or float("inf")
-    for batch in batches:
-        assert len(batch) >= world
-        if len(batch) < 2 * world:  # the least that ranks can share is allowed over the limits
-            continue
-        assert len(batch) <= setup["batch_size"]
-        longest = max(setup["durations"][u] for u in batch)
-        assert longest * -(-len(batch) // world) <= limit
-    parts = [
-        RankSampler(sampler, rank, world, deal_rows=True).generate(seed) for rank in range(world)
-    ]
-    assert len({len(part) for part in parts}) == 1
-    assert Counter(u for part in parts for b in part for u in b) == Counter(
-        list(setup["durations"])
-    )
-
 
 DURATIONS = {f"u{i:03d}": 1 + (i * 37 % 100) / 10 for i in range(200)}
 

@@ -8,6 +8,7 @@ from sermtl.data.datadir import (
     merge,
     read_column,
     read_data_dir,
+    unfit,
     write_column,
     write_data_dir,
 )
@@ -116,6 +117,31 @@ def test_ids_with_white_space_are_refused(tmp_path, utt_id):
 def test_values_that_would_break_a_line_are_refused(tmp_path, value):
     with pytest.raises(UserError, match="empty value or a line break"):
         write_column(tmp_path / "text", {"a": value})
+
+
+@pytest.mark.parametrize("values", [{"a": "/caf\udce9/b.wav"}, {"caf\udce9": "b.wav"}])
+def test_what_is_no_utf8_is_refused(tmp_path, values):
+    with pytest.raises(UserError, match=r"wav\.scp: not UTF-8: .*udce9"):
+        write_column(tmp_path / "wav.scp", values)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/a b/c d.wav", None),
+        ("/a/ b.wav", None),
+        ("/a|/b:c:1.wav", None),
+        ("/a/b.wav ", "white space"),
+        ("/a\n/b.wav", "a line break"),
+        ("/a\r/b.wav", "a line break"),
+        ("/a/rm -r b |", "a |"),
+        ("/a/b.wav:7", "a number behind a colon"),
+        ("/a/caf\udce9.wav", "bytes that aren't UTF-8"),
+    ],
+)
+def test_paths_that_wav_scp_cannot_hold(path, reason):
+    assert (unfit(path) is None) if reason is None else unfit(path).startswith(reason)
 
 
 def test_unknown_labels_are_written_as_such():

@@ -187,7 +187,7 @@ def test_incomplete_folders_name_what_is_wrong(tmp_path):
     with pytest.raises(UserError, match=r"pytorch_model.bin: damaged, or no weights"):
         SSLFrontend(folder)
     (tmp_path / "a" / "config.json").write_text("{")
-    with pytest.raises(UserError, match=r"config.json: not valid JSON"):
+    with pytest.raises(UserError, match=r"config.json:1: no JSON"):
         SSLFrontend(folder)
 
 

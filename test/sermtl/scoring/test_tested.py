@@ -14,7 +14,8 @@ from sermtl.data.labels import LabelInventory
 from sermtl.data.other_recipes import OtherRecipe
 from sermtl.data.splits import Run
 from sermtl.errors import UserError
-from sermtl.inference import write_table
+from sermtl.files import atomic_write
+from sermtl.inference import write_rows
 from sermtl.scoring.scores import set_scores
 from sermtl.scoring.tested import places, read_tested
 from sermtl.stage import Stage
@@ -68,7 +69,8 @@ class Fixture:
             | {f"prob_{c}": f"{x:.6f}" for c, x in zip(OWN.classes, p, strict=True)}
             for i, p in enumerate(probabilities)
         ]
-        write_table(folder / name / "predictions.csv", rows)
+        with atomic_write(folder / name / "predictions.csv") as stream:
+            write_rows(stream, rows, header=True)
         Stage(folder / name / "done.json", {}, audio_files(dump / name)).finish([])
         return probabilities
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -46,10 +47,19 @@ def test_other_data_are_refused(data, tmp_path):
         experiment(data, tmp_path / "exp").prepare()
 
 
-def test_other_audio_under_the_same_names_is_refused(data, tmp_path):
-    dump = tmp_path / "dump" / "fold1"
-    write_column(dump / "audio.sha256", {"wav.1.ark": "0123"})
-    Stage(data / "done.json", {}, (dump / name for name in (*FILES, LENGTHS))).finish([])
+@pytest.fixture
+def dump(data, tmp_path):
+    """A dumped set of one clip of 400 samples, which stage 4 has seen."""
+    folder = tmp_path / "dump" / "fold1"
+    write_column(folder / "audio.sha256", {"wav.1.ark": "0123"})
+    write_column(folder / "wav.scp", {"a": f"{folder}/wav.1.ark:2"})
+    write_column(folder / "utt2num_samples", {"a": "400"})
+    (folder / "wav.1.ark").write_bytes(bytes(2 + 44 + 800))
+    Stage(data / "done.json", {}, (folder / name for name in (*FILES, LENGTHS))).finish([])
+    return folder
+
+
+def test_other_audio_under_the_same_names_is_refused(data, dump, tmp_path):
     sets = {"train": [dump], "valid": []}
     Experiment(tmp_path / "exp", CONF, data, data / "tokens", sets).prepare()
     (tmp_path / "exp" / "checkpoint.pth").touch()
@@ -91,6 +101,13 @@ def test_other_versions_are_warned_of_and_recorded(data, tmp_path, monkeypatch, 
     monkeypatch.setattr(versions, "commit", lambda: "89ab")
     experiment(data, folder).prepare()
     assert capsys.readouterr().err == "" and len(versions.versions_of(folder)) == 2
+
+
+def test_audio_cut_off_is_refused(data, dump, tmp_path):
+    os.truncate(dump / "wav.1.ark", 2 + 44 + 799)
+    begun = Experiment(tmp_path / "exp", CONF, data, data / "tokens", {"train": [dump]})
+    with pytest.raises(UserError, match=r"wav\.1\.ark: 845 bytes, 846 were written"):
+        begun.prepare()
 
 
 def test_before_the_first_epochs_end_a_conf_may_be_mended(data, tmp_path):
