@@ -81,7 +81,8 @@ class Mutation:
             self.run(item)
             self.seconds[item] = time.process_time() - started
             if self.failed:
-                sys.exit(f"{self.failure}\nfails without any mutant: {item.nodeid}")
+                print(f"{self.failure}\nfails without any mutant: {item.nodeid}")
+                pytest.exit(returncode=1)
             for function in state()._stats:
                 self.tests.setdefault(function, []).append(item)
             state()._stats.clear()

@@ -126,6 +126,8 @@ def test_the_likeliest_of_the_allowed(answered: Answered) -> None:
         ("0.600000", "-0.1", r"csv:2: prob_N of u2 is '-0.1', not"),
         ("1.000000", "1.1", r"csv:2: weight_gender of u2 is '1.1', not"),
         ("1.000000", "x", r"csv:2: weight_gender of u2 is 'x', not"),
+        (TABLE, "", r"csv has no column 'id' in its first line$"),
+        ('"WELL', '"WELL" ', r"csv:3: "),
         (",1\n", "\n", r"csv:2: not as many values as the first line has columns$"),
     ],
 )
@@ -139,6 +141,18 @@ def test_damaged_tables_are_told(answered: Answered, old: str, new: str, message
 def test_shares_may_be_rounded(answered: Answered) -> None:
     answered.table.write_text(TABLE.replace("0.600000", "0.609000").replace("1.000000", "1.009"))
     assert answered.read().probabilities[2].tolist() == [0.609, 0.4]
+
+
+def test_tables_are_utf_8_with_or_without_a_mark(answered: Answered) -> None:
+    answered.table.write_bytes(
+        TABLE.replace("WELL", "\N{LATIN SMALL LETTER E WITH ACUTE}").encode()
+    )
+    plain = answered.read().answers
+    answered.table.write_bytes(b"\xef\xbb\xbf" + answered.table.read_bytes())
+    assert answered.read().answers == plain
+    answered.table.write_bytes(b"\xff" + TABLE.encode())
+    with pytest.raises(UserError, match=r"csv is not UTF-8 text: .*0xff"):
+        answered.read()
 
 
 def test_other_faults(answered: Answered) -> None:
