@@ -70,7 +70,14 @@ class Door:
             if len(body) > limit:
                 await self._refuse_size(scope, receive, send)
                 return
-        if any(ELSEWHERE.match(path) for path in _paths(body)):
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError):
+            asked = None
+        if not isinstance(asked, dict):
+            await PlainTextResponse("no JSON", 400)(scope, receive, send)
+            return
+        if any(ELSEWHERE.match(path) for path in _paths(asked)):
             await PlainTextResponse("only what was uploaded", 400)(scope, receive, send)
             return
         await self.app(scope, _replayed(body, receive), send)
@@ -80,14 +87,11 @@ class Door:
         await PlainTextResponse(text, 413, {"connection": "close"})(scope, receive, send)
 
 
-def _paths(body: bytes) -> Iterator[str]:
+def _paths(asked: dict[str, Any]) -> Iterator[str]:
     """Of files that a request names."""
-    try:
-        waiting = [json.loads(body)]
-    except (ValueError, RecursionError):
-        return  # what is behind tells
+    waiting: list[Any] = [asked]
     while waiting:
-        value: Any = waiting.pop()
+        value = waiting.pop()
         if isinstance(value, dict):
             if isinstance(path := value.get("path"), str):
                 yield path
