@@ -37,7 +37,8 @@ def test_iterating_is_the_epoch_of_seed_0():
         (10, 2.0, (20, 0.5), [1] * 10),
         (14, 1.0, (20, 3.5, 2), [6, 6, 2]),  # whose ranks have three rows each
         (7, 1.0, (3, None, 2), [3, 2, 2]),
-        (9, 1.0, (4, None, 3), [4, 5]),
+        (9, 1.0, (4, None, 3), [3, 3, 3]),
+        (5, 1.0, (4, None, 3), [5]),
     ],
 )
 def test_batches_are_as_full_as_limits_allow(count, seconds, limits, sizes):
