@@ -88,7 +88,7 @@ class Mutation:
             state()._stats.clear()
         for function, tests in self.tests.items():
             own = f"test_{function.split('.')[-2]}"  # the module's own tests first
-            tests.sort(key=lambda item: (item.path.stem != own, self.seconds[item]))
+            tests.sort(key=lambda of: (not of.path.stem.startswith(own), self.seconds[of]))
 
     def run(self, item: pytest.Item) -> None:
         """Without fixtures of other tests', so that what these reach is reached by all."""

@@ -39,6 +39,9 @@ def test_iterating_is_the_epoch_of_seed_0():
         (7, 1.0, (3, None, 2), [3, 2, 2]),
         (9, 1.0, (4, None, 3), [3, 3, 3]),
         (5, 1.0, (4, None, 3), [5]),
+        (5, 1.0, (2, None, 2), [3, 2]),
+        (7, 1.0, (2, None, 2), [3, 2, 2]),
+        (2, 1.0, (2, None, 2), [2]),
     ],
 )
 def test_batches_are_as_full_as_limits_allow(count, seconds, limits, sizes):
