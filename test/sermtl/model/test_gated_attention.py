@@ -115,6 +115,14 @@ def test_the_backward_pass_draws_the_same_dropout(ragged):
     assert torch.autograd.gradcheck(attend, tensors, atol=1e-5, rtol=1e-3)
 
 
+def test_clips_that_fit_are_taken_whole(monkeypatch):
+    ragged = Ragged(LENGTHS, FRAMES, torch.device("cpu"))
+    monkeypatch.setattr(clip_attention, "SCORES", HEADS * FRAMES**2)
+    assert [piece.queries for piece in clip_attention.pieces(ragged, HEADS)] == [
+        slice(first, last) for first, last in ragged.clips()
+    ]
+
+
 def test_dropout_keeps_the_mean(ragged):
     tensors = [tensor.detach() for tensor in inputs()]
     torch.manual_seed(0)
