@@ -106,7 +106,9 @@ def _run_jobs(
         *("--shard", "JOB", "--shards", str(shards), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):
-        raise UserError(f"inference failed; see {output}/log")
+        logs = [output / "log" / f"infer.{job}.log" for job in range(1, shards + 1)]
+        told = jobs.told(logs).removeprefix("error: ")
+        raise UserError(f"inference failed: {told or 'the logs may tell why'} ({output}/log)")
 
 
 if __name__ == "__main__":

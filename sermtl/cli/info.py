@@ -12,7 +12,7 @@ from sermtl.cli.options import MODEL
 from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.model_config import read_model_config
-from sermtl.terminal import columns, style
+from sermtl.terminal import columns, printable, style
 
 BAR = 30  # characters of the largest layer weight
 
@@ -29,14 +29,21 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what the model's folder tells."""
-    from sermtl.packing import unpacked
+    from sermtl.packing import LAYERS, RESULTS, unpacked
 
     with unpacked(args.model, args.revision) as folder:
         facts = read(folder)
     if args.json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(facts)))
+        return
+    try:
+        lines = list(_lines(_printable(facts)))
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{args.model}: {RESULTS}, {LAYERS} or its configuration isn't one of sermtl's "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    print("\n".join(lines))
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -60,9 +67,9 @@ def read(folder: Path) -> dict[str, Any]:
     labels = config["labels"]
     architecture = config["frontend_conf"]["model"]
     facts = {
-        "encoder": config["encoder"],
+        "encoder": config.get("encoder"),
         "architecture": {
-            "type": architecture["model_type"],
+            "type": architecture.get("model_type"),
             "layers": architecture.get("num_hidden_layers") or architecture.get("encoder_layers"),
             "width": architecture.get("hidden_size") or architecture.get("d_model"),
         },
@@ -72,14 +79,28 @@ def read(folder: Path) -> dict[str, Any]:
         "genders": labels["genders"],
         "speakers": len(labels["speakers"]),
         "utterances": labels["tasks"],
-        "seconds": labels["seconds"],
+        "seconds": labels.get("seconds", 0),
         "layer_mixing": config["model_conf"].get("layer_mixing", "learnable"),
     }
     for key, file in (("layer_weights", LAYERS), ("results", RESULTS)):
         if (folder / file).exists():
             content = read_json(folder / file, "make it again (stage 6 or 7), or remove it")
-            facts[key] = content["weights"] if key == "layer_weights" else content
+            wanted = "weights" if key == "layer_weights" else None
+            if not isinstance(content, dict) or (wanted and wanted not in content):
+                raise UserError(f"{folder / file}: damaged: make it again (stage 6 or 7)")
+            facts[key] = content[wanted] if wanted else content
     return facts
+
+
+def _printable(value: Any) -> Any:
+    """The same without characters that a terminal takes for commands."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return value
 
 
 def _lines(facts: Mapping[str, Any]) -> Iterator[str]:

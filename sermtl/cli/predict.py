@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> None:
     bad = [error for error in found if isinstance(error, UserError)]
     if not paths:
         raise _Failed(bad, len(found))
-    if args.output and os.path.realpath(args.output) in map(os.path.realpath, paths):
+    files = map(os.path.realpath, filter(os.path.isfile, paths))
+    if args.output and os.path.realpath(args.output) in files:
         raise UserError(f"--output {args.output} is one of the recordings, and would replace it")
     recognizer = load(args)
     answers = recognizer.stream(paths, args.batch_seconds, args.window, errors="return")

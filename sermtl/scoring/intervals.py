@@ -20,6 +20,7 @@ from sermtl.data.utterance import UNKNOWN
 
 RESAMPLES = 1000
 SEED = 0
+BOUNDS = (2.5, 97.5)  # percentiles: 95 % lie between
 MIN_SPEAKERS = 10
 """Fewer speakers than this say too little about speakers in general to be drawn from."""
 
@@ -151,7 +152,7 @@ def interval(
     total, samples = rows.sum(axis=0), resampled_sums(rows, units, resamples)
     result = {}
     for name, statistic in statistics.items():
-        low, high = np.percentile(statistic(samples), [2.5, 97.5])
+        low, high = np.percentile(statistic(samples), BOUNDS)
         value = float(statistic(total))
         result[name] = {"value": value, "low": low.item(), "high": high.item(), "unit": units.name}
     return result
@@ -188,7 +189,7 @@ def paired_test(
     for name, statistic in statistics.items():
         differences = statistic(samples[:, half:]) - statistic(samples[:, :half])
         value = float(statistic(total[half:]) - statistic(total[:half]))
-        low, high = np.percentile(differences, [2.5, 97.5])
+        low, high = np.percentile(differences, BOUNDS)
         tail = min((differences <= 0).sum(), (differences >= 0).sum())
         result[name] = {
             "difference": {

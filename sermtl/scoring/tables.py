@@ -84,8 +84,7 @@ def results_md(
     """
     blocks = [f"# {tag}", _overview(results), *(_facts(facts))]
     for name, scores in results.items():
-        counts = markdown.plain(_counts(scores))
-        blocks += [f"## {name}", f"{counts[0].upper()}{counts[1:]}."]
+        blocks += [f"## {name}", f"{markdown.plain(_counts(scores))}."]
         if "macro_f1" in scores:
             blocks += [_figures(scores), markdown.plain(_majority(scores)) + ".", per_class(scores)]
         else:
@@ -144,7 +143,7 @@ def _majority(scores: Mapping[str, Any]) -> str:
 
 
 def _figures(scores: Mapping[str, Any]) -> str:
-    opened = scores.get("open", {})
+    opened = scores.get("open")
     rows = []
     for key, title in FIGURES.items():
         if key in scores:

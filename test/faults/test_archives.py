@@ -261,6 +261,36 @@ def test_crafted_json(text, file, packed, temporary, tmp_path, capsys):
     assert said.startswith("error: ") and str(folder) in said and said.count("\n") == 1
 
 
+RESULTS = [
+    "[]",
+    '{"test": 1}',
+    '{"test": {}}',
+    '{"test": {"n": "x"}}',
+    '{"test": {"n": 1, "n_unlabelled": 0, "labels": [], "macro_f1": 1}}',
+]
+
+
+@pytest.mark.parametrize("content", RESULTS)
+def test_crafted_results(content, packed, temporary, tmp_path, capsys):
+    folder = shutil.copytree(packed, tmp_path / "m")
+    (folder / "results.json").write_text(content)
+    with pytest.raises(SystemExit, match="1"):
+        cli(["info", str(folder)])
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and "results.json" in said and said.count("\n") == 1
+
+
+def test_a_terminal_gets_no_commands(packed, temporary, tmp_path, capsys):
+    folder = shutil.copytree(packed, tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    config["encoder"] = "\x1b]0;pwned\x07"
+    (folder / "config.json").write_text(json.dumps(config))
+    results = {"te\x1b[2Jst": {"n": 1, "n_unlabelled": 0, "labels": []}}
+    (folder / "results.json").write_text(json.dumps(results))
+    cli(["info", str(folder)])
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_good_archives_pass(packed, temporary, recognizer, clips, tmp_path):
     """Also those that somebody has compressed, in whose folders there are entries of their own."""
     shutil.make_archive(str(tmp_path / "again"), "zip", packed)

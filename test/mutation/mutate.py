@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config
@@ -28,7 +29,7 @@ from mutmut.utils.file_utils import change_cwd, walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, NO_TESTS = 1, 0, 33  # mutmut's codes
-PATIENCE = 10  # times as long as the unchanged code may a mutant take
+PATIENCE = 4  # times as long as the unchanged code may a mutant take
 
 Mutant = tuple[SourceFileMutationData, str]
 """Where its fate is kept, and its name."""
@@ -46,6 +47,10 @@ class Mutation:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.option.tbstyle = "native"  # the others take longer than most tests
+        # The same examples for all mutants, and none made smaller after a failure.
+        phases = hypothesis.Phase.explicit, hypothesis.Phase.generate
+        hypothesis.settings.register_profile("mutation", derandomize=True, phases=phases)
+        hypothesis.settings.load_profile("mutation")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -76,13 +81,14 @@ class Mutation:
             self.run(item)
             self.seconds[item] = time.process_time() - started
             if self.failed:
-                sys.exit(f"{self.failure}\nfails without any mutant: {item.nodeid}")
+                print(f"{self.failure}\nfails without any mutant: {item.nodeid}")
+                pytest.exit(returncode=1)
             for function in state()._stats:
                 self.tests.setdefault(function, []).append(item)
             state()._stats.clear()
         for function, tests in self.tests.items():
             own = f"test_{function.split('.')[-2]}"  # the module's own tests first
-            tests.sort(key=lambda item: (item.path.stem != own, self.seconds[item]))
+            tests.sort(key=lambda of: (not of.path.stem.startswith(own), self.seconds[of]))
 
     def run(self, item: pytest.Item) -> None:
         """Without fixtures of other tests', so that what these reach is reached by all."""

@@ -20,7 +20,7 @@ def columns(*rows: tuple[str, ...]) -> dict[str, dict[str, str]]:
 TRAIN = columns(
     ("sad", "male", "s2", "a b", "1.0004"),
     ("happy", "female", "s1", "<unk>", "2.0004"),
-    ("sad", "<unk>", "<unk>", "c", "3600"),
+    ("sad", "<unk>", "<unk>", "c", "360000"),
     ("<unk>", "female", "s1", "d", "36"),
 )
 VALID = columns(("happy", "male", "s9", "e", "72"))
@@ -34,7 +34,7 @@ def test_labels_are_counted_in_order() -> None:
         "speakers": ["s1", "s2"],
         "counts": {"emotion": {"happy": 1, "sad": 2}, "gender": {"female": 2, "male": 1}},
         "tasks": {"emotion": 3, "gender": 3, "speaker": 3, "asr": 3},
-        "seconds": 3639.001,
+        "seconds": 360039.001,
     }
     classes = {"sad": "sadness", "calm": "calmness", "happy": "happiness"}
     labels = label_statistics(RUN, TRAIN, VALID, classes)
@@ -99,6 +99,6 @@ def test_the_table() -> None:
         "  sad              2       0",
         "  <unk>            1       0",
         "  utterances       4       1",
-        "  hours         1.01    0.02",
+        "  hours       100.01    0.02",
     ]
     assert "<unk>" not in table(VALID, VALID, emotions=["happy"])

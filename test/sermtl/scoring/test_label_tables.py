@@ -96,7 +96,16 @@ def test_a_data_folder_has_the_references(tmp_path: Path) -> None:
         ("id,emotion\na,A\n", "id,emotion\na,\n", "hyp.csv:2: the answer for a is empty$"),
         ("id,emotion\na,A\n", "id,emotion\na,<unk>\n", "hyp.csv:2: the answer for a is empty$"),
         ("id,emotion,gender\na,A,femme\n", "id,emotion\na,A\n", "ref.csv:2: .*femme"),
-        ("path,emotion\nx/a.wav,A\ny/a.wav,A\n", "id,emotion\na,A\n", "y/a.wav and x/a.wav have"),
+        (
+            "path,emotion\nx/a.wav,A\ny/a.wav,A\n",
+            "id,emotion\na,A\n",
+            "ref.csv: y/a.wav and x/a.wav have",
+        ),
+        (
+            "id,emotion\na,A\n",
+            "id,emotion\nx/a,A\ny/a,A\n",
+            "hyp.csv: y/a and x/a have the same name$",
+        ),
         (
             "utt,emotion\na,A\n",
             "id,emotion\na,A\n",

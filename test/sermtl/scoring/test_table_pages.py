@@ -74,9 +74,19 @@ def test_the_consoles_summary() -> None:
 
 
 def test_a_page_without_closed_classes_and_models() -> None:
-    scores = {key: EVERYTHING[key] for key in EVERYTHING.keys() - {"open", "models"}}
+    scores = {key: EVERYTHING[key] for key in EVERYTHING.keys() - {"open", "models", "gender_uar"}}
+    scores |= {"gender_accuracy": figure(0.4), "wer_form": "plain"}
+    scores["speaker_eer"] = figure(0.9) | {"trials": {"same": 5, "different": 6}}
     page = results_md("tag", {"test": scores}, EVERY_FACT, PLOTS)
     assert "\n|  | % |\n| --- | ---: |\n| macro-F1 | 10.0 [9.0, 11.0] |\n" in page
+    assert "\nIntervals: bootstrap over speakers.\n" in page
+    assert "and Whisper's transcripts.\n" in page and "no speaker pairs" not in page
     assert "\n| class | precision | recall | F1 | utterances |\n" in page
     told = "Scores are of the pooled predictions, each by the fold that did not train on it."
     assert f"\n\n{told}\n\n| fold | n |" in page
+
+
+def test_a_set_without_emotions_has_its_other_figures() -> None:
+    scores = {**NOTHING, "gender_accuracy": figure(0.4)}
+    page = results_md("tag", {"test": scores}, EVERY_FACT, {})
+    assert "3 without.\n\n|  | % |\n| --- | ---: |\n| gender accuracy | 40.0 [39.0, 41.0] |" in page
