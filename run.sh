@@ -71,7 +71,7 @@ license=             # of the weights, as the Hugging Face hub names it (default
 push_to_hub=         # repository to upload the packed model to, e.g. org/name; private at first
 
 RECIPE_DIR=$ROOT/egs/$recipe
-if [ ! -f "$RECIPE_DIR/recipe.conf" ]; then
+if [[ ! $recipe =~ ^[[:alnum:]_][[:alnum:]_-]*$ || ! -f $RECIPE_DIR/recipe.conf ]]; then
     echo "error: there is no recipe '$recipe'; there are: $(cd "$ROOT/egs" && echo */ | tr -d /)" >&2
     exit 1
 fi
@@ -95,14 +95,30 @@ if [ $# -gt 0 ]; then
     echo "error: run.sh takes options only, not '$1' (see --help)" >&2
     exit 1
 fi
-for number in stage stop_stage num_nodes nj inference_nj nbpe; do
-    if [[ ! ${!number} =~ ^[1-9][0-9]*$ ]]; then
+# Numbers are checked before they are compared: bash runs what it finds in an index, a[$(...)].
+for number in stage stop_stage num_nodes nj inference_nj nbpe ${dist_timeout:+dist_timeout}; do
+    if [[ ! ${!number} =~ ^[1-9][0-9]{0,8}$ ]]; then
         echo "error: --$number takes a whole number from 1 on, not '${!number}'" >&2
         exit 1
     fi
 done
+if [[ ! $ngpu =~ ^(|0|[1-9][0-9]{0,8})$ ]]; then
+    echo "error: --ngpu takes a whole number from 0 on, not '$ngpu'" >&2
+    exit 1
+fi
 if ((stage > stop_stage || stop_stage > 8)); then
     echo "error: stages are 1 to 8, so --stage $stage to --stop_stage $stop_stage is none" >&2
+    exit 1
+fi
+for name in datadir dumpdir expdir; do # the same from every folder
+    if [[ ${!name} != /* ]]; then printf -v "$name" %s "$PWD/${!name}"; fi
+    if [[ ${!name} == *$'\n'* ]]; then
+        echo "error: --$name can't have a line break, at which lists of files would end" >&2
+        exit 1
+    fi
+done
+if [[ $expdir == *,* ]]; then
+    echo "error: --expdir '$expdir' can't have a comma, at which ESPnet divides its arguments" >&2
     exit 1
 fi
 
@@ -111,9 +127,6 @@ fi
 if [ -z "$ngpu" ]; then
     if nvidia-smi -L >/dev/null 2>&1; then ngpu=1; else ngpu=0; fi
 fi
-for name in datadir dumpdir expdir; do # the same from every folder
-    if [[ ${!name} != /* ]]; then printf -v "$name" %s "$PWD/${!name}"; fi
-done
 labels=()
 if [ -f "$RECIPE_DIR/labels.yaml" ]; then labels=(--labels "$RECIPE_DIR/labels.yaml"); fi
 tests=(--dumpdir "$dumpdir" --datadir "$datadir" --test_sets "$test_sets" --fold "$fold"

@@ -35,7 +35,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     """
     path = Path(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with _naming(path):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = _temporary(path)
         try:
@@ -61,7 +61,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         OSError: as `atomic_write`.
     """
     temporary = path.with_name(f".{path.name}{UNFINISHED}")
-    with _naming(path):
+    with naming(path):
         shutil.rmtree(temporary, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
@@ -135,18 +135,9 @@ def sweep(folder: Path) -> None:
                 Path(parent, name).unlink()
 
 
-def sha256(path: str | Path) -> str:
-    """Hexadecimal digest of a file's content."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let errors about a temporary file tell of the file that it would have become."""
+def naming(path: Path) -> Iterator[None]:
+    """Let the error of a full disk, or about a temporary file, tell which file was meant."""
     try:
         yield
     except UserError:
@@ -159,6 +150,15 @@ def _naming(path: Path) -> Iterator[None]:
         if reason is None:
             raise
         raise OSError(reason.errno, reason.strerror, str(path)) from error
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal digest of a file's content."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _temporary(path: Path) -> tuple[int, str]:

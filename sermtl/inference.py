@@ -62,15 +62,13 @@ def row(utt_id: str, prediction: Any) -> dict[str, object]:
     return values
 
 
-def write_table(target: Path | TextIO, rows: Sequence[Mapping[str, object]]) -> None:
-    """Rows with the same keys as CSV, to a file or an open stream."""
-    if isinstance(target, Path):
-        with atomic_write(target) as stream:
-            write_table(stream, rows)
-        return
-    writer = csv.DictWriter(target, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+def write_rows(stream: TextIO, rows: Sequence[Mapping[str, object]], header: bool = False) -> None:
+    """Rows with the same keys as CSV, and before them the keys if asked for."""
+    for values in [*([rows[0].keys()] if header else []), *(row.values() for row in rows)]:
+        # A lone CR, of a file's name say, would stay unquoted and end the line.
+        odd = any("\r" in str(value) for value in values)
+        quoting = csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
+        csv.writer(stream, lineterminator="\n", quoting=quoting).writerow(values)
 
 
 AddBatch = Callable[[Sequence[str], Sequence[Any]], None]
@@ -86,10 +84,7 @@ def part_writer(folder: Path, shard: int) -> Iterator[AddBatch]:
 
         def add(ids: Sequence[str], predictions: Sequence[Any]) -> None:
             values = [row(utt_id, p) for utt_id, p in zip(ids, predictions, strict=True)]
-            writer = csv.DictWriter(rows, fieldnames=list(values[0]), lineterminator="\n")
-            if not rows.tell():
-                writer.writeheader()
-            writer.writerows(values)
+            write_rows(rows, values, header=not rows.tell())
             for prediction in predictions:
                 if prediction.speaker_embedding is not None:
                     embeddings.write(prediction.speaker_embedding.astype(np.float32).tobytes())
@@ -108,7 +103,7 @@ def merge(folder: Path, shards: int, ids: Sequence[str]) -> list[Path]:
     Lines go from file to file, so that only their places are in memory.
 
     Raises:
-        UserError: if an utterance is missing from the parts.
+        UserError: if an utterance is missing from the parts, or twice in them.
     """
     parts = [part_files(folder, shard) for shard in range(1, shards + 1)]
     rank: dict[str, int] = {}  # of each utterance among the rows of all parts
@@ -126,6 +121,8 @@ def merge(folder: Path, shards: int, ids: Sequence[str]) -> list[Path]:
             raise UserError(
                 f"{folder}: {len(missing)} utterances have no prediction, e.g. {missing[0]}"
             )
+        if len(places) > len(ids):
+            raise UserError(f"{folder}: {len(places)} predictions of {len(ids)} utterances")
         target.write(header)
         for utt_id in ids:
             table, place = places[rank[utt_id]]

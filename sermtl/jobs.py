@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,19 @@ def device(ngpu: int, job: int = 1) -> str:
     if not torch.cuda.is_available():
         raise UserError("--ngpu asks for a GPU and torch sees none here: use --ngpu 0")
     return f"cuda:{(job - 1) % torch.cuda.device_count()}"
+
+
+def told(logs: Iterable[Path]) -> str:
+    """The error that logs tell their reader, on one line; empty if they tell none.
+
+    Of several the first: where several processes write, the others follow from it.
+    """
+    for log in logs:
+        if log.exists():
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                if re.match(r"(\S+\.py: )?error: ", line):
+                    return line
+    return ""
 
 
 def run(command: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,29 @@ def positive_int(word: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{word} is not positive")
     return number
+
+
+def natural(word: str) -> int:
+    """An option's value, for argparse: a whole number from 0 on."""
+    number = int(word)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{word} is negative")
+    return number
+
+
+def share(word: str) -> float:
+    """An option's value, for argparse: a number from 0 to 1."""
+    number = float(word)
+    if not 0 <= number <= 1:  # nor NaN, with which everything compares as false
+        raise argparse.ArgumentTypeError(f"{word} is not between 0 and 1")
+    return number
+
+
+def name_part(word: str) -> str:
+    """An option's value, for argparse: what is put into the name of a folder, or nothing."""
+    if not re.fullmatch(r"[\w.=+-]*", word):
+        raise argparse.ArgumentTypeError(f"{word!r} has more than letters, digits and ._=+-")
+    return word
 
 
 @contextmanager

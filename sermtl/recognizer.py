@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from sermtl.data import SAMPLE_RATE, WINDOW
-from sermtl.data.audio import padded, read_audio, to_mono_16k
+from sermtl.data.audio import check_length, padded, read_audio, to_mono_16k
 from sermtl.data.tokens import Tokenizer
 from sermtl.data.windows import cut
 from sermtl.errors import UserError, first_line
@@ -98,18 +98,22 @@ class EmotionRecognizer:
             reason = first_line(error)
             raise UserError(f"the device {device!r} can't be used: {reason}") from error
 
-    def __call__(self, audio: Audio, window: float = WINDOW) -> Prediction:
+    def __call__(
+        self, audio: Audio, window: float = WINDOW, max_seconds: float | None = None
+    ) -> Prediction:
         """Recognise one recording.
 
         Args:
             audio: of any rate and any number of channels.
             window: seconds; a longer recording is cut into windows where it is quiet, each of
                 which is recognised by itself. Short ones give a finer timeline.
+            max_seconds: a longer recording is refused before it fills the memory: for services,
+                whose recordings are others'.
 
         Raises:
-            UserError: if it can't be read, or is too short.
+            UserError: if it can't be read, or is too short or too long.
         """
-        return next(self.stream([audio], window=window))
+        return next(self.stream([audio], window=window, max_seconds=max_seconds))
 
     def stream(
         self,
@@ -118,6 +122,7 @@ class EmotionRecognizer:
         window: float = WINDOW,
         pool: int = 256,
         errors: Literal["raise", "return"] = "raise",
+        max_seconds: float | None = None,
     ) -> Iterator[Prediction | UserError]:
         """Recognise many recordings, lazily and in order.
 
@@ -129,10 +134,11 @@ class EmotionRecognizer:
                 hour of audio at most.
             errors: ``raise`` at the first recording that can't be read, once those before it have
                 been answered; or ``return`` the `UserError` in its place, and go on.
+            max_seconds: as in `__call__`.
         """
         longest = self.longest(window)
         remaining = iter(audios)
-        while answers := self._next(remaining, batch_seconds, longest, pool, errors):
+        while answers := self._next(remaining, batch_seconds, longest, pool, errors, max_seconds):
             for answer in answers:
                 if isinstance(answer, UserError) and errors == "raise":
                     raise answer
@@ -180,6 +186,7 @@ class EmotionRecognizer:
         longest: int,
         pool: int,
         errors: str,
+        max_seconds: float | None,
     ) -> list[Prediction | UserError]:
         """Answers for the next recordings, or why there are none; empty after the last."""
         names: list[str] = []
@@ -189,7 +196,7 @@ class EmotionRecognizer:
             is_path = isinstance(audio, str | Path)
             names.append(printable(str(audio)) if is_path else "the recording")
             try:
-                clips.append(self._samples(audio, names[-1]))
+                clips.append(self._samples(audio, names[-1], max_seconds))
             except UserError as error:
                 clips.append(error)
                 if errors == "raise":
@@ -225,15 +232,18 @@ class EmotionRecognizer:
                 results.append(self._prediction(found))
         return results
 
-    def _samples(self, audio: Audio, name: str) -> np.ndarray:
+    def _samples(self, audio: Audio, name: str, max_seconds: float | None) -> np.ndarray:
         """``(N,)`` float32 at 16 kHz, within full scale and long enough for the encoder."""
         if isinstance(audio, tuple):
             try:
-                samples = to_mono_16k(*_checked(*audio))
+                given, rate = _checked(*audio)
+                check_length(len(given) / rate if rate else 0, max_seconds)
+                samples = to_mono_16k(given, rate)
             except UserError as error:
                 raise UserError(f"{name}: {error}") from error
         else:
-            samples = read_audio(io.BytesIO(audio) if isinstance(audio, bytes) else audio)
+            source = io.BytesIO(audio) if isinstance(audio, bytes) else audio
+            samples = read_audio(source, longest=max_seconds)
         if len(samples) < self.model.frontend.encoder.min_samples:
             raise UserError(f"{name}: {self.model.frontend.why_not(len(samples))}")
         return samples

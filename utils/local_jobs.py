@@ -42,7 +42,8 @@ class RunningJob:
         status = f"code {code}" if code >= 0 else f"signal {-code}"
         if code != 0:
             self.signal_group(signal.SIGKILL)  # what a failed job leaves behind helps nobody
-        self.log.write(log_trailer(status, time.monotonic() - self.started).encode())
+        with contextlib.suppress(OSError):  # a full disk doesn't change what became of the job
+            self.log.write(log_trailer(status, time.monotonic() - self.started).encode())
         self.log.close()
         return status
 
@@ -137,9 +138,9 @@ def _start(request: JobRequest, number: int, devices: list[str] | None) -> Runni
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         open(path, "wb").close()
         log = open(path, "ab", buffering=0)  # noqa: SIM115 (closed when the job ends)
+        log.write(log_header(command).encode("utf-8", "surrogateescape"))
     except OSError as error:
         return f"can't write the log: {error.strerror}"
-    log.write(log_header(command).encode("utf-8", "surrogateescape"))
     try:
         process = subprocess.Popen(
             command,
@@ -150,8 +151,9 @@ def _start(request: JobRequest, number: int, devices: list[str] | None) -> Runni
             start_new_session=True,
         )
     except OSError as error:
-        log.write(f"can't run {command[0]}: {error.strerror}\n".encode())
-        log.write(log_trailer("code 127", 0).encode())
+        with contextlib.suppress(OSError):
+            log.write(f"can't run {command[0]}: {error.strerror}\n".encode())
+            log.write(log_trailer("code 127", 0).encode())
         log.close()
         return "code 127"
     return RunningJob(process, log, time.monotonic(), devices)

@@ -14,6 +14,7 @@ from sermtl import jobs
 from sermtl.documents import read_json
 from sermtl.errors import UserError, run_main
 from sermtl.files import atomic_write
+from sermtl.options import positive_int
 from sermtl.scoring.ablation import ABLATIONS, PROPOSED, ablation_figures
 from sermtl.scoring.options import (
     add_evaluation_options,
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--train_args", default="")
     parser.add_argument("--train_tag", default="", help="name of the proposed system")
     parser.add_argument("--ssl_model", default="")
-    parser.add_argument("--stop_stage", type=int, default=SCORING)
+    parser.add_argument("--stop_stage", type=positive_int, default=SCORING)
     parser.add_argument("--skip_eval", choices=["true", "false"], default="false")
     parser.add_argument("rest", nargs="*", help="arguments of run.sh, after --")
     arguments = sys.argv[1:] if argv is None else list(argv)

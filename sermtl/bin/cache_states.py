@@ -17,6 +17,7 @@ from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.inference import batches
 from sermtl.jobs import device, end_with_stage
+from sermtl.options import natural
 from sermtl.training.log import PREFIX
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="resolved training conf")
     parser.add_argument("--dumps", type=Path, nargs="+", required=True, help="dumped sets")
-    parser.add_argument("--ngpu", type=int, default=0)
+    parser.add_argument("--ngpu", type=natural, default=0)
     parser.add_argument("--batch_seconds", type=float, default=120.0)
     args = parser.parse_args(argv)
     end_with_stage()

@@ -13,7 +13,7 @@ from sermtl.data.audio import audio_files, read_dump
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
 from sermtl.inference import DONE, batches, merge
-from sermtl.options import DTYPES
+from sermtl.options import DTYPES, natural, positive_int
 from sermtl.scoring.options import add_evaluation_options, places_of
 from sermtl.stage import Stage
 from sermtl.training import CHECKPOINT, SPARE_CHECKPOINT
@@ -29,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_evaluation_options(parser)
     parser.add_argument("--inference_config", required=True)
     parser.add_argument("--inference_args", default="", help="--name value … on top")
-    parser.add_argument("--inference_nj", type=int, default=1, help="parallel jobs")
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job")
+    parser.add_argument("--inference_nj", type=positive_int, default=1, help="parallel jobs")
+    parser.add_argument(
+        "--ngpu", type=natural, default=0, help="GPUs of a machine, one for each job"
+    )
     parser.add_argument("--cmd", default="utils/run.pl")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
@@ -104,7 +106,9 @@ def _run_jobs(
         *("--shard", "JOB", "--shards", str(shards), "--ngpu", str(args.ngpu)),
     ]
     if jobs.run(command):
-        raise UserError(f"inference failed; see {output}/log")
+        logs = [output / "log" / f"infer.{job}.log" for job in range(1, shards + 1)]
+        told = jobs.told(logs).removeprefix("error: ")
+        raise UserError(f"inference failed: {told or 'the logs may tell why'} ({output}/log)")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from sermtl.errors import run_main
 from sermtl.files import atomic_write
 from sermtl.inference import part_files, part_writer, shard_batches
 from sermtl.jobs import device, end_with_stage
+from sermtl.options import natural, positive_int
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -24,9 +25,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch_seconds", type=float, required=True)
     parser.add_argument("--window", type=float, required=True)
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--shard", type=int, required=True)
-    parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument("--ngpu", type=int, default=0)
+    parser.add_argument("--shard", type=positive_int, required=True)
+    parser.add_argument("--shards", type=positive_int, required=True)
+    parser.add_argument("--ngpu", type=natural, default=0)
     args = parser.parse_args(argv)
     end_with_stage()
     if part_files(args.output, args.shard)[0].exists():

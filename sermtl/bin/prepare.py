@@ -22,6 +22,7 @@ from sermtl.data.tasks import LABEL_FILES
 from sermtl.data.utterance import UNKNOWN, Corpus, Utterance
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive, remove
+from sermtl.options import positive_int, share
 from sermtl.stage import Stage
 
 MARKER = "prepared.json"
@@ -34,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=Path, help="labels.yaml of the recipe")
     parser.add_argument("--datadir", type=Path, required=True)
     parser.add_argument("--dumpdir", type=Path, required=True)
-    parser.add_argument("--nj", type=int, default=os.cpu_count() or 1, help="parallel processes")
-    parser.add_argument("--max_unreadable", type=float, default=0.01, help="share of the clips")
+    parser.add_argument(
+        "--nj", type=positive_int, default=os.cpu_count() or 1, help="parallel processes"
+    )
+    parser.add_argument("--max_unreadable", type=share, default=0.01, help="share of the clips")
     parser.add_argument("--train_set", default="", help="sets to learn from, without folds")
     parser.add_argument(
         "--speed_perturb_factors", default="", help="copies of the training sets, e.g. '0.9 1.1'"

@@ -13,6 +13,7 @@ from sermtl.data.tokens import Tokenizer
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import run_main
 from sermtl.files import exclusive
+from sermtl.options import positive_int
 from sermtl.stage import Stage
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--train_set", default="")
     parser.add_argument("--fold", default="")
     parser.add_argument("--token_type", choices=["bpe", "char"], default="bpe")
-    parser.add_argument("--nbpe", type=int, default=500, help="vocabulary size, at most")
+    parser.add_argument("--nbpe", type=positive_int, default=500, help="vocabulary size, at most")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)
     runs = resolve_splits(args.datadir, args.fold, args.train_set)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import run_main
+from sermtl.options import natural, positive_int
 from sermtl.training.conf import resolve
 from sermtl.training.experiment import Experiment, Launcher
 
@@ -27,9 +28,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--configs", nargs="+", required=True, help="base, recipe, overlays")
     parser.add_argument("--train_args", default="", help="--name value … on top")
     parser.add_argument("--ssl_model", default="", help="encoder in place of the configuration's")
-    parser.add_argument("--ngpu", type=int, default=0)
-    parser.add_argument("--num_nodes", type=int, default=1)
-    parser.add_argument("--dist_timeout", type=int, help="in place of the configuration's")
+    parser.add_argument("--ngpu", type=natural, default=0)
+    parser.add_argument("--num_nodes", type=positive_int, default=1)
+    parser.add_argument("--dist_timeout", type=positive_int, help="in place of the configuration's")
     parser.add_argument("--cmd", default="utils/run.pl")
     parser.add_argument("--force", choices=["true", "false"], default="false")
     args = parser.parse_args(argv)

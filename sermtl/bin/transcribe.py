@@ -17,8 +17,8 @@ from sermtl.data.speed_perturbation import original_set
 from sermtl.data.splits import resolve_splits
 from sermtl.errors import UserError, run_main
 from sermtl.files import exclusive
-from sermtl.jobs import GOING, device, end_with_stage, started, starter, with_gpus
-from sermtl.options import positive_int
+from sermtl.jobs import GOING, device, end_with_stage, started, starter, told, with_gpus
+from sermtl.options import natural, positive_int
 from sermtl.transcription.dumped_set import DumpedSet
 from sermtl.transcription.guards import Guards, parse_temperatures
 from sermtl.transcription.normalizers import NORMALIZERS
@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--whisper_language", default="auto", help="Whisper's code (en, ...), or auto to detect it")
     _add_decoding_options(parser)
     add("--nj", type=positive_int, default=1, help="parallel jobs")
-    add("--ngpu", type=int, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
+    add("--ngpu", type=natural, default=0, help="GPUs of a machine, one for each job; 0: on CPUs")
     add("--cmd", default="utils/run.pl", help="launcher of the jobs, with Kaldi's interface")
     add(
         "--force",
@@ -239,9 +239,12 @@ def run_jobs(args: argparse.Namespace, sets: Sequence[DumpedSet]) -> None:
                 launcher.wait(POLL_SECONDS)
             bar.update(count() - bar.n)
     if launcher.returncode != 0:
+        reason = told(logs / f"transcribe.{job}.log" for job in range(1, jobs + 1)).removeprefix(
+            "error: "
+        )
         raise UserError(
-            f"Whisper failed after {count()} of {clips} clips, which are kept; the reason is in "
-            f"{logs}/transcribe.*.log"
+            f"Whisper failed after {count()} of {clips} clips, which are kept: "
+            f"{reason or 'the logs may tell why'} ({logs}/transcribe.*.log)"
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -33,7 +31,7 @@ class Writer:
         self, stream: TextIO, kind: str, names: Sequence[str], timeline: bool = False
     ) -> None:
         self.stream, self.timeline = stream, timeline
-        self.header = False  # whether the CSV has it
+        self.begun = False  # the table, with its header
         self.widest = min(40, max((width(printable(name)) for name in names), default=0))
         self.total = shutil.get_terminal_size().columns
         self.line = {"csv": self._csv, "jsonl": self._jsonl, "table": self._row}[kind]
@@ -48,20 +46,12 @@ class Writer:
             self.line(name, said, {"start": round(start, 3), "end": round(end, 3)})
 
     def _csv(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
-        from sermtl.inference import row
+        from sermtl.inference import row, write_rows
 
         values = row(writable(name), answer)
         values = {"id": values.pop("id"), **place, **values}
-        if not self.header:
-            self.header = True
-            self._record(list(values))
-        self._record(list(values.values()))
-
-    def _record(self, fields: Sequence[object]) -> None:
-        # The module quotes only such line breaks as end its records, and names may hold either.
-        record = io.StringIO()
-        csv.writer(record, lineterminator="\r\n").writerow(fields)
-        self.stream.write(record.getvalue().removesuffix("\r\n") + "\n")
+        write_rows(self.stream, [values], header=not self.begun)
+        self.begun = True
 
     def _jsonl(self, name: str, answer: Prediction, place: dict[str, float]) -> None:
         values = {"id": name, **place, **answer.to_dict()}

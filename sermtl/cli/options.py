@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 from sermtl.options import DTYPES
@@ -44,4 +45,12 @@ def seconds(text: str) -> float:
     value = float(text)
     if not value >= 1:
         raise argparse.ArgumentTypeError(f"{text} s is less than a second")
+    return value
+
+
+def positive(text: str) -> float:
+    """A number above zero, as ``type`` of an option."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number above zero")
     return value

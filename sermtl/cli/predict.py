@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,6 +65,9 @@ def run(args: argparse.Namespace) -> None:
     bad = [error for error in found if isinstance(error, UserError)]
     if not paths:
         raise _Failed(bad, len(found))
+    files = map(os.path.realpath, filter(os.path.isfile, paths))
+    if args.output and os.path.realpath(args.output) in files:
+        raise UserError(f"--output {args.output} is one of the recordings, and would replace it")
     recognizer = load(args)
     answers = recognizer.stream(paths, args.batch_seconds, args.window, errors="return")
     with ExitStack() as opened:

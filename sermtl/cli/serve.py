@@ -7,11 +7,19 @@ import importlib.util
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sermtl.cli.options import add_model_options, load
+from sermtl.cli.options import add_model_options, load, positive
 from sermtl.errors import UserError
 
+if TYPE_CHECKING:
+    from sermtl.recognizer import EmotionRecognizer
+
 GRADIO = "gradio>=6,<7"  # setup.py's extra serve
+LOCAL = ["127.0.0.1", "localhost"]
 DETAILS = """\
 Show a page on this machine: record or choose speech, and see what the model says of it. Nobody
 elsewhere can reach it, unless --host names an address that they can; browsers let such a page
@@ -33,6 +41,20 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
         default=7860,
         help="port to listen at; 0: the first free one from 7860 on (default: %(default)s)",
     )
+    parser.add_argument(
+        "--max_megabytes",
+        type=positive,
+        default=100,
+        metavar="MB",
+        help="of an upload, at most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max_seconds",
+        type=positive,
+        default=600,
+        metavar="SECONDS",
+        help="of a recording, at most (default: %(default)s)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -41,17 +63,41 @@ def run(args: argparse.Namespace) -> None:
     # Not the extra: pip would bring what ESPnet declares, too, another torch among it.
     if importlib.util.find_spec("gradio") is None:
         raise UserError(f"sermtl serve needs gradio: pip install '{GRADIO}'")
-    recognizer = load(args)
+    limits = round(args.max_megabytes * 1e6), args.max_seconds
+    with serving(load(args), args.host, args.port, *limits) as address:
+        print(f"{args.model} is at {address} until Ctrl-C", flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        print()  # the terminal's ^C has a line of its own
+
+
+@contextmanager
+def serving(
+    recognizer: EmotionRecognizer, host: str, port: int, max_bytes: int, max_seconds: float
+) -> Iterator[str]:
+    """The page while the block lasts, and its address; then nothing of what came is left.
+
+    Raises:
+        UserError: if it can't listen there.
+    """
     with tempfile.TemporaryDirectory(prefix="sermtl-serve-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        _reach_directly(args.host)
-        from sermtl.web.app import build
+        _reach_directly(host)
+        from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-        page = build(recognizer)
+        from sermtl.web.app import build
+        from sermtl.web.door import Door
+        from sermtl.web.keeping import swept
+
+        middleware = [Middleware(Door, max_bytes=max_bytes, folder=Path(folder))]
+        if host in LOCAL:  # no name of another site's, which may lead here, too
+            middleware.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=LOCAL))
+        page = build(recognizer, max_seconds)
         try:
             _, address, _ = page.launch(
-                server_name=args.host,
-                server_port=args.port or None,
+                server_name=host,
+                server_port=port or None,
                 share=False,
                 ssr_mode=False,
                 run_history=False,
@@ -59,17 +105,17 @@ def run(args: argparse.Namespace) -> None:
                 footer_links=[],
                 quiet=True,
                 prevent_thread_lock=True,
+                max_file_size=max_bytes,
+                app_kwargs={"middleware": middleware},
             )
         except OSError as error:
             raise UserError(
-                f"can't listen at {args.host}:{args.port}: it is taken, or no address of this "
-                "machine. --port 0 takes a free port"
+                f"can't listen at {host}:{port}: it is taken, or no address of this machine. "
+                "--port 0 takes a free port"
             ) from error
         try:
-            print(f"{args.model} is at {address} until Ctrl-C", flush=True)
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print()  # the terminal's ^C has a line of its own
+            with swept(Path(folder)):
+                yield address
         finally:
             page.close(verbose=False)
 

@@ -13,8 +13,10 @@ import json
 import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import numpy as np
@@ -270,7 +272,10 @@ def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
     """
     espeak()  # tells here if it is missing
     context = multiprocessing.get_context("spawn")
-    waiting = [context.Process(target=_speak_chunk, args=work, daemon=True) for work in todo]
+    errors = context.SimpleQueue()
+    waiting = [
+        context.Process(target=_speak_chunk, args=(*work, errors), daemon=True) for work in todo
+    ]
     running: list[multiprocessing.process.BaseProcess] = []
     unit = f"x{CHUNK} utt"
     try:
@@ -283,6 +288,8 @@ def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
                 for process in [p for p in running if p.exitcode is not None]:
                     running.remove(process)
                     if process.exitcode:
+                        if not errors.empty():
+                            raise errors.get()
                         raise UserError(
                             f"a process that speaks the demo corpus ended with status "
                             f"{process.exitcode}; run the same command again to continue"
@@ -294,16 +301,20 @@ def _speak(todo: list[tuple[list[Plan], Path, int]]) -> None:
             process.join()
 
 
-def _speak_chunk(chunk: list[Plan], folder: Path, index: int) -> None:
+def _speak_chunk(chunk: list[Plan], folder: Path, index: int, errors: SimpleQueue) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
     end_with_parent()
-    for p in chunk:
-        content = io.BytesIO()  # soundfile hides what is wrong with a stream
-        soundfile.write(content, _sound(p), espeak().rate, "PCM_16", format="WAV")
-        with atomic_write(folder / f"{p.id}.wav", "wb") as stream:
-            stream.write(content.getbuffer())
-    with atomic_write(folder / f"chunk{index}.json") as stream:
-        json.dump([asdict(p) for p in chunk], stream)
+    try:
+        for p in chunk:
+            content = io.BytesIO()  # soundfile hides what is wrong with a stream
+            soundfile.write(content, _sound(p), espeak().rate, "PCM_16", format="WAV")
+            with atomic_write(folder / f"{p.id}.wav", "wb") as stream:
+                stream.write(content.getbuffer())
+        with atomic_write(folder / f"chunk{index}.json") as stream:
+            json.dump([asdict(p) for p in chunk], stream)
+    except OSError as error:  # a full disk is the parent's to tell of
+        errors.put(error)
+        sys.exit(1)
 
 
 def _sound(p: Plan) -> np.ndarray:

@@ -45,16 +45,21 @@ NO_FILE = {
 
 
 def read_audio(
-    source: str | Path | BinaryIO, start: float | None = None, end: float | None = None
+    source: str | Path | BinaryIO,
+    start: float | None = None,
+    end: float | None = None,
+    longest: float | None = None,
 ) -> np.ndarray:
     """Samples ``(N,)`` float32 at 16 kHz, channels averaged, not beyond full scale.
 
     Args:
         source: a file that soundfile reads, or a video that ffmpeg reads.
         start, end: seconds; the stretch to read.
+        longest: seconds; of what is longer no more than that is ever decoded.
 
     Raises:
-        UserError: naming the file, if it can't be read, breaks off, or has no such stretch.
+        UserError: naming the file, if it can't be read, breaks off, has no such stretch or is too
+            long.
     """
     is_path = isinstance(source, str | Path)
     try:
@@ -62,7 +67,7 @@ def read_audio(
             if missing := missing_bytes(stream):
                 raise UserError(f"cut off, {missing} bytes short of what its header says")
             path = str(source) if is_path else None
-            return _samples(stream, path, start, end)
+            return _samples(stream, path, start, end, longest)
     except (UserError, OSError) as error:
         name = printable(str(source)) if is_path else "the recording"
         why = f"can't be read ({error.strerror or error})" if isinstance(error, OSError) else error
@@ -88,7 +93,11 @@ def _open(path: str | Path) -> BinaryIO:
 
 
 def _samples(
-    stream: BinaryIO, path: str | None, start: float | None, end: float | None
+    stream: BinaryIO,
+    path: str | None,
+    start: float | None,
+    end: float | None,
+    longest: float | None,
 ) -> np.ndarray:
     """As `read_audio`."""
     stream.seek(0)
@@ -96,23 +105,35 @@ def _samples(
         # Not by its name, which libsndfile believes: anything called .au would be sound.
         file = soundfile.SoundFile(stream if path is None else stream.fileno(), closefd=False)
     except soundfile.LibsndfileError as error:
-        return _by_ffmpeg(path, start, end, _reason(error))
+        return _by_ffmpeg(path, start, end, longest, _reason(error))
     with file:
         if not file.frames and (whole := filled_in(stream)):
-            return _samples(whole, None, start, end)
+            return _samples(whole, None, start, end, longest)
         if file.frames == NO_LENGTH:
-            return _by_ffmpeg(path, start, end, "its header leaves the length open")
-        return _stretch(file, start, end)
+            return _by_ffmpeg(path, start, end, longest, "its header leaves the length open")
+        return _stretch(file, start, end, longest)
 
 
-def _by_ffmpeg(path: str | None, start: float | None, end: float | None, reason: str) -> np.ndarray:
+def _by_ffmpeg(
+    path: str | None, start: float | None, end: float | None, longest: float | None, reason: str
+) -> np.ndarray:
     """The same, of a file by name."""
     if path is None:
         raise UserError(reason)
-    return to_mono_16k(decode(path, start, end, reason), SAMPLE_RATE)
+    samples = decode(path, start, end, longest, reason)
+    check_length(len(samples) / SAMPLE_RATE, longest)
+    return to_mono_16k(samples, SAMPLE_RATE)
 
 
-def _stretch(file: soundfile.SoundFile, start: float | None, end: float | None) -> np.ndarray:
+def check_length(seconds: float, longest: float | None) -> None:
+    """Refuse a recording of more than ``longest`` seconds, if that is given."""
+    if longest is not None and seconds > longest:
+        raise UserError(f"over {longest:g} s long; at most {longest:g} s are taken")
+
+
+def _stretch(
+    file: soundfile.SoundFile, start: float | None, end: float | None, longest: float | None
+) -> np.ndarray:
     """What is between two times in seconds."""
     mono, rate, block_size = Mono16k(file.samplerate), file.samplerate, BLOCK // file.channels
     first = round((start or 0.0) * rate)
@@ -120,6 +141,7 @@ def _stretch(file: soundfile.SoundFile, start: float | None, end: float | None) 
     if not 0 <= first <= last or last > file.frames + rate // 100:
         raise UserError(f"no stretch from {start} to {end} s in {file.frames / rate:.2f} s")
     frames = min(last, file.frames) - first
+    check_length(frames / rate, longest)
     try:
         if first:
             file.seek(first)

@@ -111,7 +111,7 @@ class LengthBucketSampler(AbsSampler):
         for donor, taker in zip(batches[-2::-1], batches[:0:-1], strict=True):
             while len(taker) < self.world_size:
                 taker.insert(0, donor.pop())
-        if len(batches[0]) < self.world_size and len(batches) > 1:
+        if len(batches[0]) < self.world_size:
             batches[:2] = [batches[0] + batches[1]]
         return batches
 

@@ -29,7 +29,7 @@ def edit_counts(
         else:
             words = reference.split()
             counts += Levenshtein.distance(words, hypothesis.split()), len(words)
-    return np.array(counts, dtype=np.int64).reshape(-1, 2)
+    return np.array(counts, dtype=np.int64).reshape(len(references), 2)
 
 
 def error_rate(sums: np.ndarray) -> np.ndarray:

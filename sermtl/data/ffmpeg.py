@@ -30,12 +30,15 @@ DAMAGED = (
 NO_TRACK = "does not contain any stream"
 
 
-def decode(path: str, start: float | None, end: float | None, reason: str) -> np.ndarray:
+def decode(
+    path: str, start: float | None, end: float | None, longest: float | None, reason: str
+) -> np.ndarray:
     """Samples ``(N,)`` 16 bit at 16 kHz.
 
     Args:
         path: of a file.
         start, end: seconds; the stretch to read.
+        longest: seconds; of a recording that is longer only one more is read.
         reason: why soundfile can't read it.
 
     Raises:
@@ -52,9 +55,12 @@ def decode(path: str, start: float | None, end: float | None, reason: str) -> np
         ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     command = [ffmpeg, "-nostdin", "-loglevel", "error", "-format_whitelist", FORMATS]
     command += ["-protocol_whitelist", "file"]
+    limit = longest + 1 if longest is not None else None
+    if end is not None:
+        limit = end - (start or 0.0)
     command += ["-ss", str(start)] if start else []
     command += ["-i", os.fsencode(f"file:{path}")]
-    command += ["-t", str(end - (start or 0.0))] if end is not None else []
+    command += ["-t", str(limit)] if limit is not None else []
     # -xerror: damage within is an error, not a gap
     command += ["-vn", "-xerror", "-f", "s16le", "-ac", "1", "-ar", str(SAMPLE_RATE), "-"]
     done = subprocess.run(command, capture_output=True)

@@ -43,7 +43,8 @@ class Tokenizer:
 
         Args:
             texts: normalised transcripts.
-            vocab_size: of BPE, special tokens included; fewer where the texts don't hold as many.
+            vocab_size: of BPE, the unknown included and the blank not; fewer where the texts don't
+                hold as many.
             token_type: ``bpe`` or ``char``.
 
         Raises:

@@ -36,8 +36,7 @@ def cut(samples: np.ndarray, longest: int) -> list[np.ndarray]:
         # A cut at hop i lies at its beginning.
         low, high = -(-(start + first) // HOP), (start + last) // HOP
         places = around[low : max(high, low) + 1]
-        end = (low + int(places.argmin())) * HOP
-        end = min(max(end, start + left - longest if left <= 2 * longest else 0), start + longest)
+        end = min((low + int(places.argmin())) * HOP, start + longest)
         pieces.append(samples[start:end])
         start = end
     return [*pieces, samples[start:]]

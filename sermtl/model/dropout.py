@@ -37,7 +37,7 @@ def keep_mask(
 
 def dropout(hidden: Tensor, p: float, training: bool) -> Tensor:
     """As `torch.nn.functional.dropout`."""
-    if not training or p == 0.0 or hidden.device.type != "cpu":
+    if not training or p in (0.0, 1.0) or hidden.device.type != "cpu":
         return F.dropout(hidden, p, training)
     mask = keep_mask(hidden.shape, p, np.random.SFC64(draw_seed()), hidden.dtype)
     return hidden * mask.div_(1 - p)

@@ -20,6 +20,7 @@ from sermtl.data.utterance import UNKNOWN
 
 RESAMPLES = 1000
 SEED = 0
+BOUNDS = (2.5, 97.5)  # percentiles: 95 % lie between
 MIN_SPEAKERS = 10
 """Fewer speakers than this say too little about speakers in general to be drawn from."""
 
@@ -137,7 +138,6 @@ def interval(
     units: Units,
     statistics: dict[str, Statistic],
     resamples: int = RESAMPLES,
-    seed: int = SEED,
 ) -> dict[str, dict[str, Any]]:
     """Scores with 95 % percentile intervals.
 
@@ -149,10 +149,10 @@ def interval(
     Returns:
         name -> ``value``, ``low``, ``high`` and ``unit``; the resamples are the same for all.
     """
-    total, samples = rows.sum(axis=0), resampled_sums(rows, units, resamples, seed)
+    total, samples = rows.sum(axis=0), resampled_sums(rows, units, resamples)
     result = {}
     for name, statistic in statistics.items():
-        low, high = np.percentile(statistic(samples), [2.5, 97.5])
+        low, high = np.percentile(statistic(samples), BOUNDS)
         value = float(statistic(total))
         result[name] = {"value": value, "low": low.item(), "high": high.item(), "unit": units.name}
     return result
@@ -164,7 +164,6 @@ def paired_test(
     units: Units,
     statistics: dict[str, Statistic],
     resamples: int = 10_000,
-    seed: int = SEED,
 ) -> dict[str, dict[str, Any]]:
     """Compare two systems on the same utterances by the paired bootstrap.
 
@@ -185,12 +184,12 @@ def paired_test(
         raise ValueError(f"paired systems differ in shape: {first.shape} and {second.shape}")
     half = first.shape[1]
     both = np.concatenate([first, second], axis=1)
-    samples, total = resampled_sums(both, units, resamples, seed), both.sum(axis=0)
+    samples, total = resampled_sums(both, units, resamples), both.sum(axis=0)
     result = {}
     for name, statistic in statistics.items():
         differences = statistic(samples[:, half:]) - statistic(samples[:, :half])
         value = float(statistic(total[half:]) - statistic(total[:half]))
-        low, high = np.percentile(differences, [2.5, 97.5])
+        low, high = np.percentile(differences, BOUNDS)
         tail = min((differences <= 0).sum(), (differences >= 0).sum())
         result[name] = {
             "difference": {

@@ -57,7 +57,7 @@ def read_pair(reference: Path, hypothesis: Path) -> tuple[Predicted, list[str]]:
     if "transcript" in answers:
         answers["transcript"] = [normalize(text) for text in answers["transcript"]]
     references = {
-        kind: [told.get(kind, {}).get(utt_id, "") or UNKNOWN for utt_id in ids] for kind in COLUMNS
+        kind: [told.get(kind, {}).get(utt_id) or UNKNOWN for utt_id in ids] for kind in COLUMNS
     }
     texts = references["text"]
     references["text"] = [t if t == UNKNOWN else normalize(t) or UNKNOWN for t in texts]
@@ -77,8 +77,9 @@ def read_pair(reference: Path, hypothesis: Path) -> tuple[Predicted, list[str]]:
         ids=ids,
         classes=classes,
         # What was answered is all that is known.
-        probabilities=np.array([[c == answer for c in classes] for answer in answers["emotion"]])
-        * 1.0,
+        probabilities=np.array(
+            [[c == a for c in classes] for a in answers["emotion"]], dtype=float
+        ),
         references=references,
         answers=answers,
         task_weights={},
@@ -93,7 +94,7 @@ def read_pair(reference: Path, hypothesis: Path) -> tuple[Predicted, list[str]]:
 def _read_folder(folder: Path) -> Table:
     files = {kind: folder / file for kind, file in LABEL_FILES.items()}
     return {
-        kind: {u: "" if v == UNKNOWN else v for u, v in read_column(file).items()}
+        kind: read_column(file)
         for kind, file in files.items()
         if file.exists() or kind == "emotion"
     }

@@ -30,8 +30,8 @@ def confusion_matrix(reference: Any, hypothesis: Any, num_classes: int) -> np.nd
     Raises:
         ValueError: when the lengths differ or an index lies outside 0..C-1.
     """
-    reference = np.asarray(reference, dtype=np.int64).reshape(-1)
-    hypothesis = np.asarray(hypothesis, dtype=np.int64).reshape(-1)
+    reference = np.asarray(reference, dtype=np.int64)
+    hypothesis = np.asarray(hypothesis, dtype=np.int64)
     if reference.shape != hypothesis.shape:
         raise ValueError(f"{reference.size} references but {hypothesis.size} hypotheses")
     for name, indices in (("reference", reference), ("hypothesis", hypothesis)):

@@ -14,6 +14,7 @@ from sermtl.documents import read_json
 from sermtl.errors import UserError
 from sermtl.files import atomic_write
 from sermtl.inference import folder_name
+from sermtl.options import name_part
 from sermtl.scoring.predictions import read_extra_labels
 from sermtl.scoring.tested import AnsweredSet, Place, places, read_tested
 
@@ -32,7 +33,7 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
     add("--test_recipes", default="", help="others, whose test sets are added")
     add("--recipes_dir", type=Path, default=Path("egs"))
     add("--fold", default="", help="a fold's name or all")
-    add("--inference_tag", default="")
+    add("--inference_tag", type=name_part, default="")
 
 
 def add_label_options(parser: argparse.ArgumentParser) -> None:

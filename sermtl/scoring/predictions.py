@@ -239,8 +239,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                 seen.add(fields[at])
                 yield line, fields
     except FileNotFoundError as error:
-        hint = ": run stage 6 (inference) first" if path.name == TABLE else ""
-        raise UserError(f"{path} is missing{hint}") from error
+        raise UserError(f"{path} is missing: run stage 6 (inference) first") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text: {error}") from error
 

@@ -84,7 +84,7 @@ def results_md(
     """
     blocks = [f"# {tag}", _overview(results), *(_facts(facts))]
     for name, scores in results.items():
-        blocks += [f"## {name}", f"{_counts(scores)[0].upper()}{_counts(scores)[1:]}."]
+        blocks += [f"## {name}", f"{_counts(scores)}."]
         if "macro_f1" in scores:
             blocks += [_figures(scores), _majority(scores) + ".", per_class(scores)]
         else:
@@ -143,7 +143,7 @@ def _majority(scores: Mapping[str, Any]) -> str:
 
 
 def _figures(scores: Mapping[str, Any]) -> str:
-    opened = scores.get("open", {})
+    opened = scores.get("open")
     rows = []
     for key, title in FIGURES.items():
         if key in scores:

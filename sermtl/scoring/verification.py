@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sermtl.data.utterance import UNKNOWN
-from sermtl.scoring.intervals import RESAMPLES, SEED, Units
+from sermtl.scoring.intervals import BOUNDS, RESAMPLES, SEED, Units
 
 AT_ONCE = 25  # resamples
 PAIRS_AT_ONCE = 1024  # trials
@@ -217,7 +217,7 @@ def pooled_error_rate(models: Sequence[Trials], units: Units) -> dict[str, Any]:
         mean(random.multinomial(units.count, shares, size=AT_ONCE).astype(np.float32))
         for _ in range(RESAMPLES // AT_ONCE)
     ]
-    low, high = np.nanpercentile(np.concatenate(parts), [2.5, 97.5])
+    low, high = np.nanpercentile(np.concatenate(parts), BOUNDS)
     return {"value": float(value), "low": low.item(), "high": high.item(), "unit": units.name}
 
 

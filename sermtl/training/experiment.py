@@ -195,8 +195,10 @@ class Experiment:
         for meeting in self.folder.glob(f"{MEETING}*"):  # left by processes that didn't part
             meeting.unlink()
         if process.returncode:
-            told = verdict(output.decode(errors="replace"))
-            raise UserError(f"training failed: {told}\n{tail(log)}".rstrip())
+            became, told = verdict(output.decode(errors="replace")), jobs.told([log])
+            if told and "job failed (code" in became:  # which adds nothing
+                raise UserError(f"training failed: {told.removeprefix('error: ')} (log: {log})")
+            raise UserError(f"training failed: {became}\n{tail(log)}".rstrip())
 
     def _cache(self, launcher: Launcher) -> None:
         """Compute the hidden states that aren't there, and list those of this run's sets."""
@@ -222,7 +224,8 @@ class Experiment:
             with Follower(log):
                 failed = jobs.run(command)
             if failed:
-                raise UserError(f"computing hidden states failed; see {log}")
+                told = jobs.told([log]).removeprefix("error: ") or "the log may tell why"
+                raise UserError(f"computing hidden states failed: {told} (log: {log})")
         for part, dumps in self.dumps.items():
             lines: list[str] = []
             for dump in dumps:

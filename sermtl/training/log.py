@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+from sermtl import jobs
+
 PREFIX = "[progress]"
 """Marks the lines that the console repeats."""
 TAIL = 25  # lines
@@ -53,15 +55,11 @@ class Follower:
 
 
 def tail(log: Path) -> str:
-    """The error that a log tells, or else its last lines; empty if there is no log.
-
-    Of several errors the first: where several processes write, the others follow from it.
-    """
+    """The error that a log tells, or else its last lines; empty if there is no log."""
     if not log.exists():
         return ""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    told = [line for line in lines if re.match(r"(\S+\.py: )?error: ", line)]
-    return "\n".join(told[:1] or [line[:WIDTH] for line in lines[-TAIL:]])
+    return jobs.told([log]) or "\n".join(line[:WIDTH] for line in lines[-TAIL:])
 
 
 def verdict(output: str) -> str:

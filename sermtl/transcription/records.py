@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sermtl.errors import UserError
+from sermtl.files import naming
 from sermtl.transcription.guards import SPEECH
 
 
@@ -65,7 +66,7 @@ def read_transcripts(path: Path) -> Iterator[Transcript]:
 @contextmanager
 def open_log(path: Path) -> Iterator[BinaryIO]:
     """Open a shard's record file for appending, cutting off a line left half written by a kill."""
-    with open(path, "a+b") as stream:
+    with naming(path), open(path, "a+b") as stream:
         stream.seek(0)
         stream.truncate(stream.read().rfind(b"\n") + 1)
         yield stream

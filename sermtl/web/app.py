@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -11,15 +12,16 @@ import gradio as gr
 
 from sermtl.data import WINDOW
 from sermtl.errors import UserError
+from sermtl.markdown import plain
 from sermtl.web import shown
+from sermtl.web.keeping import KEPT
 from sermtl.web.timeline import timeline
 
 if TYPE_CHECKING:
     from sermtl.prediction import Prediction
     from sermtl.recognizer import EmotionRecognizer
 
-KEPT = 600  # seconds that a recording is kept at most, for trying another window
-SWEPT = 60  # seconds between looks for those to delete
+QUEUE = 100  # recordings that may wait
 
 INTRODUCTION = """\
 # Speech emotion recognition
@@ -35,14 +37,13 @@ Recordings stay on the machine that runs this page, which deletes them within \
 MESSAGE = '<p role="alert" style="border-left: 4px solid #D55E00; padding: 4px 12px">{}</p>'
 
 
-def build(recognizer: EmotionRecognizer) -> gr.Blocks:
-    """The page for a model."""
+def build(recognizer: EmotionRecognizer, max_seconds: float = math.inf) -> gr.Blocks:
+    """The page for a model, for recordings of up to so many seconds."""
     with gr.Blocks(
         title="Speech emotion recognition",
         analytics_enabled=False,
-        delete_cache=(SWEPT, KEPT - SWEPT),
     ) as page:
-        gr.Markdown(INTRODUCTION.format(emotions=", ".join(recognizer.names.values())))
+        gr.Markdown(INTRODUCTION.format(emotions=", ".join(map(plain, recognizer.names.values()))))
         with gr.Row():
             with gr.Column():
                 recording = gr.Audio(
@@ -74,7 +75,7 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
 
         def answer(recorded: str | None, file: str | None, seconds: float) -> dict[Any, Any]:
             try:
-                prediction = _recognised(recognizer, _one(recorded, file), seconds)
+                prediction = _recognised(recognizer, _one(recorded, file), seconds, max_seconds)
             except UserError as error:
                 return {
                     message: gr.update(value=MESSAGE.format(escape(str(error))), visible=True),
@@ -102,7 +103,7 @@ def build(recognizer: EmotionRecognizer) -> gr.Blocks:
         )
         # An answer beside another recording would be taken for that one's.
         gr.on([recording.change, other.change], clear, None, outputs, queue=False)
-    return page
+    return page.queue(max_size=QUEUE)
 
 
 def _one(recorded: str | None, file: str | None) -> str:
@@ -114,9 +115,11 @@ def _one(recorded: str | None, file: str | None) -> str:
     return path
 
 
-def _recognised(recognizer: EmotionRecognizer, path: str, seconds: float) -> Prediction:
+def _recognised(
+    recognizer: EmotionRecognizer, path: str, window: float, max_seconds: float
+) -> Prediction:
     try:
-        return recognizer(path, window=seconds)
+        return recognizer(path, window=window, max_seconds=max_seconds)
     except UserError as error:
         raise UserError(shown.reason(error, Path(path))) from error
 

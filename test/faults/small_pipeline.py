@@ -94,8 +94,6 @@ class Pipeline:
 
     def start(self, stage: int, *options: str) -> subprocess.Popen:
         """The stage as a process of its own; it and all that it starts bear our mark."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(CONF))
         name, _, value = self.mark.partition("=")
         paths = {"PATH": f"{ROOT / 'utils'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
@@ -160,6 +158,7 @@ class Reference:
     def __init__(self, folder: Path, whisper: Path) -> None:
         self._states = {stage: Pipeline(folder / str(stage), whisper) for stage in (*STAGES, 9)}
         self._states[1].folder.mkdir(parents=True)
+        (self._states[1].folder / "tiny.yaml").write_text(yaml.safe_dump(CONF))
         self._seconds: dict[int, Future[float]] = {stage: Future() for stage in STAGES}
         threading.Thread(target=self._run, daemon=True).start()
 

@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ from bad_names import names, no_files
 from sound_case import Case
 
 from sermtl.cli import main as cli
+from sermtl.cli.recordings import recordings
+from sermtl.data.dump import dump_audio
+from sermtl.data.utterance import Utterance
 from sermtl.terminal import printable
 
 pytest.importorskip("imageio_ffmpeg")
@@ -164,9 +168,12 @@ def reasons(outcome: Outcome, name: str) -> list[str]:
     return [line for line in outcome.reasons.splitlines() if f"/{printable(name)}: " in line]
 
 
-def test_stage_1(prepared, prepared_alone, case) -> None:
-    if case.refused == "UTF-8":
-        pytest.skip("a manifest is UTF-8")
+def test_stage_1(prepared, prepared_alone, batch, tmp_path, case) -> None:
+    if case.refused == "UTF-8":  # a corpus's folder may hold what no manifest can name
+        utterance = Utterance("u", str(batch / case.name), "test")
+        (said,) = dump_audio([utterance], tmp_path, 1, 1.0).unreadable.values()
+        assert f"{printable(case.name)}: the name has bytes that aren't UTF-8" in said
+        return
     if reason := case.reason or case.refused:
         assert case.name not in prepared.answers
         (said,) = reasons(prepared, case.name)
@@ -297,6 +304,14 @@ def test_the_same_file_twice_is_one_recording(trained, good, capsys) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
+def test_answers_replace_no_recording(trained, good, tmp_path) -> None:
+    content = good.read_bytes()
+    (tmp_path / "link.wav").symlink_to(good)
+    for output in (good, tmp_path / "link.wav"):
+        said = predict(trained, good, "--output", output, "--format", "csv")
+        assert "is one of the recordings" in said and good.read_bytes() == content
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "table"])
 def test_every_name_can_be_printed(trained, batch, monkeypatch, encoding, kind) -> None:
@@ -310,16 +325,32 @@ def test_every_name_can_be_printed(trained, batch, monkeypatch, encoding, kind) 
     assert len(lines) == len(files) + (kind == "csv")
 
 
-def test_what_may_not_be_read_is_told(trained, good, tmp_path) -> None:
-    if os.getuid() == 0:
-        pytest.skip("root may read everything")
-    (tmp_path / "locked").mkdir()
-    for name in ("mine.wav", "locked/in it.wav"):
-        (tmp_path / name).write_bytes(good.read_bytes())
-    (tmp_path / "mine.wav").chmod(0)
-    (tmp_path / "locked").chmod(0)
-    said = predict(trained, tmp_path, good, "--output", tmp_path / "out.jsonl")
-    (tmp_path / "locked").chmod(0o700)
-    for name in ("mine.wav", "locked"):
-        assert f"/{name}: can't be read (Permission denied)" in said
-    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """Root may read everything."""
+    before = os.geteuid()
+    os.seteuid(65534 if before == 0 else before)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_what_may_not_be_read_is_told(recognizer, good) -> None:
+    with tempfile.TemporaryDirectory() as place:  # pytest's own folders are closed to others
+        folder = Path(place)
+        folder.chmod(0o755)
+        (folder / "locked").mkdir()
+        for name in ("mine.wav", "yours.wav", "locked/in it.wav"):
+            (folder / name).write_bytes(good.read_bytes())
+        (folder / "mine.wav").chmod(0)
+        (folder / "locked").chmod(0)
+        with nobody():
+            *paths, refused = recordings([place], io.BytesIO())
+            mine, yours, inside = recognizer.stream(
+                [*paths, f"{place}/locked/in it.wav"], errors="return"
+            )
+        (folder / "locked").chmod(0o700)
+    for error, name in ((mine, "mine.wav"), (refused, "locked"), (inside, "locked/in it.wav")):
+        assert str(error) == f"{place}/{name}: can't be read (Permission denied)"
+    assert yours.scores == pytest.approx(recognizer(good).scores)

@@ -63,7 +63,7 @@ def content(folder: Path) -> dict[str, str]:
     return {
         str(file.relative_to(folder)): file.read_text().replace(str(folder), "")
         for file in files
-        if file.is_file() and file.name not in ("done.json", "split.csv")
+        if file.is_file() and file.name not in ("done.json", "split.csv", ".lock")
     }
 
 

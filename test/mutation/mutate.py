@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from mutmut import __main__ as mutmut
 from mutmut.configuration import config
@@ -28,7 +29,7 @@ from mutmut.utils.file_utils import change_cwd, walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 KILLED, SURVIVED, NO_TESTS = 1, 0, 33  # mutmut's codes
-PATIENCE = 10  # times as long as the unchanged code may a mutant take
+PATIENCE = 4  # times as long as the unchanged code may a mutant take
 
 Mutant = tuple[SourceFileMutationData, str]
 """Where its fate is kept, and its name."""
@@ -40,9 +41,16 @@ class Mutation:
     def __init__(self, mutants: list[Mutant], jobs: int) -> None:
         self.mutants, self.jobs = mutants, jobs
         self.failed = False
-        self.tests: dict[str, list[pytest.Item]] = {}  # that reach a function, quick ones first
+        self.tests: dict[str, list[pytest.Item]] = {}  # that reach a function, in their order
         self.seconds: dict[pytest.Item, float] = {}
         self.running: dict[int, Mutant] = {}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.option.tbstyle = "native"  # the others take longer than most tests
+        # The same examples for all mutants, and none made smaller after a failure.
+        phases = hypothesis.Phase.explicit, hypothesis.Phase.generate
+        hypothesis.settings.register_profile("mutation", derandomize=True, phases=phases)
+        hypothesis.settings.load_profile("mutation")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -51,11 +59,12 @@ class Mutation:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.reach(session.items)
         gc.freeze()  # for forks to share it
+        self.mutants.sort(key=lambda mutant: self.limit(mutant[1]))  # quick ones first
         for number, (data, name) in enumerate(self.mutants):
             if len(self.running) == self.jobs:
                 self.wait()
-            if tests := self.tests.get(mangled_name_from_mutant_name(name)):
-                self.running[self.fork(name, tests)] = data, name
+            if self.tests.get(mangled_name_from_mutant_name(name)):
+                self.running[self.fork(name)] = data, name
             else:
                 self.record(data, name, NO_TESTS)
             if number % 100 == 0:
@@ -72,18 +81,25 @@ class Mutation:
             self.run(item)
             self.seconds[item] = time.process_time() - started
             if self.failed:
-                sys.exit(f"{self.failure}\nfails without any mutant: {item.nodeid}")
+                print(f"{self.failure}\nfails without any mutant: {item.nodeid}")
+                pytest.exit(returncode=1)
             for function in state()._stats:
                 self.tests.setdefault(function, []).append(item)
             state()._stats.clear()
-        for tests in self.tests.values():
-            tests.sort(key=self.seconds.__getitem__)
+        for function, tests in self.tests.items():
+            own = f"test_{function.split('.')[-2]}"  # the module's own tests first
+            tests.sort(key=lambda of: (not of.path.stem.startswith(own), self.seconds[of]))
 
     def run(self, item: pytest.Item) -> None:
         """Without fixtures of other tests', so that what these reach is reached by all."""
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
 
-    def fork(self, name: str, tests: list[pytest.Item]) -> int:
+    def limit(self, name: str) -> int:
+        """Seconds that a mutant may take."""
+        tests = self.tests.get(mangled_name_from_mutant_name(name), [])
+        return PATIENCE * int(1 + sum(map(self.seconds.__getitem__, tests)))
+
+    def fork(self, name: str) -> int:
         """A process that runs tests on a mutant, up to the first failure."""
         if pid := os.fork():
             return pid
@@ -91,12 +107,12 @@ class Mutation:
         silence = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(silence, stream)
-        limit = int(PATIENCE * (1 + sum(map(self.seconds.__getitem__, tests))))
+        limit = self.limit(name)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         signal.alarm(10 * limit)  # of a clock on the wall: the machine may be busy
         set_mutant_under_test(name)
         try:
-            for item in tests:
+            for item in self.tests[mangled_name_from_mutant_name(name)]:
                 self.run(item)
                 if self.failed:
                     break

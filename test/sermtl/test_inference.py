@@ -33,7 +33,6 @@ def write_parts(folder: Path, batches: dict[int, list[list[int]]], embedding: bo
 @pytest.mark.parametrize("embedding", [True, False])
 def test_parts_become_one_table_in_the_order_of_the_set(tmp_path: Path, embedding: bool) -> None:
     write_parts(tmp_path, {1: [[7, 3], [1]], 2: [[2]], 3: []}, embedding)  # one without batches
-    (tmp_path / ".part.1.csv.killed").touch()
     order = [1, 2, 3, 7]
     written = merge(tmp_path, 3, [f"u,{n}" for n in order])
     assert sorted(tmp_path.iterdir()) == sorted(written)

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -82,6 +83,27 @@ time.sleep(100)
         process.wait()
     assert _comes_true(lambda: not _running(str(tmp_path)))
     process.wait()
+
+
+def test_a_worker_ends_with_its_parent(root, tmp_path):
+    """A pool's would wait for work for ever."""
+    script = tmp_path / "parent.py"
+    script.write_text("""
+import multiprocessing, os, pathlib, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from sermtl.jobs import end_with_parent
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), end_with_parent)
+    pathlib.Path(sys.argv[1]).write_text(str(pool.submit(os.getpid).result()))
+    time.sleep(100)
+""")
+    told = tmp_path / "worker"
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    parent = subprocess.Popen([sys.executable, str(script), str(told)], env=environment)
+    assert _comes_true(lambda: told.exists() and told.read_text())
+    parent.kill()
+    parent.wait()
+    assert _comes_true(lambda: not jobs._is_alive(int(told.read_text())))
 
 
 def _comes_true(condition):

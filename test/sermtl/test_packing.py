@@ -55,7 +55,7 @@ def test_a_pack_that_fails_leaves_what_was_there(trained, tmp_path, monkeypatch)
     with pytest.raises(ZeroDivisionError):
         pack(trained, "final.pth", tmp_path / "m", "new card", RESULTS)
     assert (tmp_path / "m" / "README.md").read_text() == "old card"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "m.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".m.lock", "m", "m.zip"]
 
 
 def test_archives_that_lead_out_of_their_folder_are_refused(tmp_path):

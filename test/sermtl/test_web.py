@@ -96,7 +96,7 @@ def test_without_gradio_it_is_named(monkeypatch, capsys):
 def fake_recognizer():
     """Takes files that hold ``long`` or ``short``."""
 
-    def answer(path, window):
+    def answer(path, window, max_seconds):
         if (text := Path(path).read_text()) == "bad":
             raise UserError(f"{path}: neither audio nor video")
         return {"long": LONG, "short": ANGRY}[text]
@@ -151,6 +151,8 @@ def test_a_taken_port_is_named(monkeypatch):
         monkeypatch.setenv(name, "")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        args = SimpleNamespace(model="m", host="127.0.0.1", port=port)
+        args = SimpleNamespace(
+            model="m", host="127.0.0.1", port=port, max_megabytes=1.0, max_seconds=10.0
+        )
         with pytest.raises(UserError, match=f"can't listen at 127.0.0.1:{port}"):
             serve.run(args)

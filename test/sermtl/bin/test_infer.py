@@ -69,7 +69,9 @@ def test_one_job_for_each_gpu_of_this_machine_and_none_without_work(
     dump = tmp_path / "dump" / "test"
     dump.mkdir(parents=True)
     ids = [f"u{i}" for i in range(2 * batch_count)]
-    write_column(dump / "wav.scp", dict.fromkeys(ids, "wav.ark:5"))
+    archive = dump / "wav.ark"
+    archive.write_bytes(bytes(5 + 44 + 2 * 16000))
+    write_column(dump / "wav.scp", dict.fromkeys(ids, f"{archive}:5"))
     write_column(dump / "utt2num_samples", dict.fromkeys(ids, "16000"))
     (tmp_path / "exp").mkdir()
     for name in ("final.pth", "config.yaml"):

@@ -71,6 +71,12 @@ def test_sets_are_merged_and_counted(folder, capsys):
     assert ["<unk>", "1", "1"] in table and ["utterances", "4", "2"] in table
 
 
+def test_a_damaged_duration_is_found(folder):
+    write_column(folder / "dump" / "a" / "utt2dur", {"s1-1": "1", "s1-2": "x", "s2-1": "1"})
+    with pytest.raises(UserError, match="dump/a/utt2dur"):
+        run(folder, "--train_set", "a", "--valid_set", "c")
+
+
 def test_labels_yaml_gives_classes_and_their_order(folder):
     (folder / "labels.yaml").write_text("classes: {sad: s, calm: c, happy: h}")
     run(folder, "--train_set", "a", "--valid_set", "c", f"--labels={folder / 'labels.yaml'}")

@@ -36,6 +36,15 @@ def test_a_narrow_terminal_shows_some_words(monkeypatch):
     assert line.endswith("one two thr…")
 
 
+def test_a_name_with_line_ends_stays_one_record():
+    stream = io.StringIO(newline="")
+    writer = Writer(stream, "csv", [])
+    for name in ("a\rb.wav", "c\nd.wav", 'e",.wav'):
+        writer.write(name, Prediction("H", {"H": 1.0}))
+    stream.seek(0)
+    assert [row["id"] for row in csv.DictReader(stream)] == ["a\rb.wav", "c\nd.wav", 'e",.wav']
+
+
 def test_without_other_tasks(monkeypatch):
     assert lines(monkeypatch, ["a.wav"], 80) == ["a.wav  H       75%"]
 

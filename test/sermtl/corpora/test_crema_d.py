@@ -111,7 +111,7 @@ def test_the_table_may_lie_with_the_audio(corpus, labels, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"VideoDemographics\.csv:1: the header has no column `ActorID`"),
+        ("", r"VideoDemographics\.csv:1: the file is empty"),
         ("ActorID,Age\n1001,51\n", r"VideoDemographics\.csv:1: the header has no .*'Age'"),
         (HEADER + "1001,51\n", r"VideoDemographics\.csv:2: 2 fields, the header has 5"),
         (HEADER + "1001,51,X,a,b\n", r"VideoDemographics\.csv:2: gender must be .* 'X'"),

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import kaldiio
 import numpy as np
+import pytest
 
-from sermtl.data.archive import append
+from sermtl.data.archive import Archives, append, read
+from sermtl.errors import UserError
 
 
 def test_every_entry_is_read_from_its_place(tmp_path: Path, monkeypatch) -> None:
@@ -27,3 +29,47 @@ def test_every_entry_is_read_from_its_place(tmp_path: Path, monkeypatch) -> None
     for array, expected in zip(found, (matrix, states), strict=False):
         assert array.dtype == expected.dtype and (array == expected).all()
     assert found[2][0] == 16000 and (found[2][1] == sound).all()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, str]:
+    """An array, a wav, and a wav at another rate."""
+    archive = tmp_path / "a:b.ark"  # the last colon counts
+    sound = np.arange(-5, 5, dtype=np.int16)
+    entries = {"m": np.eye(3, dtype=np.float32), "w": (16000, sound), "o": (8000, sound)}
+    with open(archive, "wb") as stream:
+        found = {
+            key: append(stream, archive, key, entry, write_function="numpy" if key == "m" else None)
+            for key, entry in entries.items()
+        }
+    (tmp_path / "wav.scp").write_text("".join(f"{k} {found[k]}\n" for k in sorted(found)))
+    return found
+
+
+def test_entries_are_read(places: dict[str, str]) -> None:
+    assert (read(places["m"]) == np.eye(3)).all()
+    rate, samples = read(places["o"])
+    assert rate == 8000 and samples.tolist() == list(range(-5, 5))
+
+
+def test_archives_hand_out_samples(places: dict[str, str], tmp_path: Path) -> None:
+    archives = Archives(tmp_path / "wav.scp")
+    assert sorted(archives) == ["m", "o", "w"] and len(archives) == 3
+    assert (archives["m"] == np.eye(3)).all()
+    assert archives["w"].tolist() == list(range(-5, 5))
+    with pytest.raises(UserError, match=r"a:b.ark:\d+: 8000 Hz, not 16000$"):
+        archives["o"]
+
+
+def test_what_is_no_entry(places: dict[str, str], tmp_path: Path) -> None:
+    archive = tmp_path / "a:b.ark"
+    for place in ("sox x.wav -t wav - |", "x.wav", ":7", f"{archive}:", f"{archive}:-1"):
+        with pytest.raises(UserError, match=r": no place in an archive \(file:offset\); commands"):
+            read(place)
+    with pytest.raises(UserError, match=r"ark:1: neither a wav nor an array: run stage 1 again$"):
+        read(f"{archive}:1")
+    archive.write_bytes(archive.read_bytes()[: int(places["o"].split(":")[-1]) + 30])
+    with pytest.raises(UserError, match=r"ark:\d+: damaged \(\w.*\): run stage 1 again$"):
+        read(places["o"])
+    with pytest.raises(FileNotFoundError):
+        read(f"{tmp_path}/none.ark:0")

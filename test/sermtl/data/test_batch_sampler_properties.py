@@ -20,6 +20,15 @@ DO_NOT_GO_ROUND = {  # seven utterances in batches of three for three ranks
     "shuffle": False,
 }
 
+FEW_SECONDS = {
+    "durations": {f"u{i:02d}": 1.0 + i / 10 for i in range(40)},
+    "batch_size": 20,
+    "max_seconds": 16.0,
+    "world_size": 2,
+    "classes": None,
+    "shuffle": True,
+}
+
 
 @st.composite
 def setups(draw, shuffle=EITHER, classes=EITHER):
@@ -34,7 +43,9 @@ def setups(draw, shuffle=EITHER, classes=EITHER):
     return {
         "durations": dict(zip(ids, lengths, strict=True)),
         "batch_size": draw(st.one_of(st.just(world_size), st.integers(world_size, 20))),
-        "max_seconds": draw(st.one_of(st.none(), st.floats(0.5, 200))),
+        "max_seconds": draw(
+            st.one_of(st.sampled_from([None, 3.0, 16.0, 65.0]), st.floats(0.5, 200))
+        ),
         "world_size": world_size,
         "classes": dict(zip(ids, labels, strict=True)) if draw(classes) else None,
         "shuffle": draw(shuffle),
@@ -73,6 +84,7 @@ def test_in_validation_every_batch_is_one_ranks(setup, seed):
 
 @given(setups(), SEEDS)
 @example(DO_NOT_GO_ROUND, 0)
+@example(FEW_SECONDS, 0)
 def test_limits(setup, seed):
     """Batches keep both; but for one of the shortest utterances, where they don't go round."""
     durations, world = setup["durations"], setup["world_size"]

@@ -19,6 +19,12 @@ def test_counts_are_jiwers(pairs: list[tuple[str, str]]) -> None:
         assert error_rate(counts).tolist() == pytest.approx(alone)
 
 
+def test_nothing_has_no_errors() -> None:
+    counts = edit_counts([], [])
+    assert counts.shape == (0, 2) and counts.dtype == int
+    assert edit_counts(["a b"], ["a c"]).tolist() == [[1, 2]]  # words, unless told
+
+
 def test_lists_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         edit_counts(["a", "b"], ["a"])

@@ -19,7 +19,8 @@ NAMES = ["anger", "fear", "joy", "calm", "bored", "sad"]
 def inventories(draw):
     labels = draw(st.lists(LABELS, min_size=2, max_size=6, unique=True))
     names = draw(st.permutations(NAMES))[: len(labels)]
-    corpus = draw(st.dictionaries(LABELS, st.sampled_from([*labels, None]), max_size=5))
+    keys = st.one_of(LABELS, st.sampled_from(labels))  # a class's own label, too
+    corpus = draw(st.dictionaries(keys, st.sampled_from([*labels, None]), max_size=5))
     elsewhere = draw(st.dictionaries(st.sampled_from(names), st.sampled_from(NAMES), max_size=3))
     return LabelInventory(dict(zip(labels, names, strict=True)), corpus, elsewhere)
 
@@ -41,12 +42,13 @@ def test_a_file_holds_it_whole(file, inventory):
 
 
 @given(inventories(), LABELS)
-def test_a_label_is_a_class_or_none(inventory, label):
-    expected = label if label in inventory.classes else None
-    if label in inventory.corpus:
-        expected = inventory.corpus[label]
-    assert inventory.map(label) == expected
-    assert expected is None or expected in inventory.classes
+def test_a_label_is_a_class_or_none(inventory, other):
+    for label in {other, *inventory.classes, *inventory.corpus}:
+        expected = label if label in inventory.classes else None
+        if label in inventory.corpus:
+            expected = inventory.corpus[label]
+        assert inventory.map(label) == expected
+        assert expected is None or expected in inventory.classes
 
 
 @given(inventories(), inventories())

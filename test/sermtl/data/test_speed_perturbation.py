@@ -12,10 +12,11 @@ from sermtl.errors import UserError
 
 def test_factors_as_written_without_the_original():
     assert parse_factors("0.9 1.0 1.1") == ["0.9", "1.1"]
+    assert parse_factors("0.5 2") == ["0.5", "2"]
     assert parse_factors("") == []
 
 
-@pytest.mark.parametrize("text", ["fast", "0", "3", "-1"])
+@pytest.mark.parametrize("text", ["fast", "0", "0.49", "2.01", "-1"])
 def test_what_is_no_factor(text):
     with pytest.raises(UserError, match="speed_perturb_factors"):
         parse_factors(text)

@@ -1,7 +1,7 @@
 import pytest
 
 from sermtl.data.datadir import write_data_dir
-from sermtl.data.splits import resolve_splits, write_folds
+from sermtl.data.splits import is_set_name, resolve_splits, write_folds
 from sermtl.data.utterance import Split
 from sermtl.errors import UserError
 
@@ -31,7 +31,14 @@ def test_all_folds_and_one(datadir):
 
 @pytest.mark.parametrize(
     ("fold", "train", "message"),
-    [("3", "", "there are 1, 2, or all"), ("", "f9", "no set 'f9'.*f1, f2, f3 .*--fold 1|2|all")],
+    [
+        ("3", "", "--fold 3: there are 1, 2, or all$"),
+        (
+            "",
+            "f9",
+            r"no set 'f9' in .*; there are f1, f2, f3 \(the recipe has folds: --fold 1\|2\|all\)$",
+        ),
+    ],
 )
 def test_what_does_not_exist(datadir, fold, train, message):
     write_folds(datadir, FOLDS)
@@ -39,7 +46,46 @@ def test_what_does_not_exist(datadir, fold, train, message):
         resolve_splits(datadir, fold, train)
 
 
+def test_without_folds_none_are_offered(datadir, tmp_path_factory):
+    with pytest.raises(UserError, match=r"there are f1, f2, f3$"):
+        resolve_splits(datadir, "", "f9")
+    with pytest.raises(UserError, match=r"there are none: run stage 1 first$"):
+        resolve_splits(tmp_path_factory.mktemp("empty"), "", "f9")
+
+
+def test_nothing_is_asked_for(datadir):
+    (run,) = resolve_splits(datadir)
+    assert (run.name, run.train, run.valid, run.test) == ("", [], [], [])
+
+
+def test_copies_of_another_speed_join_the_training_sets(datadir):
+    write_data_dir(datadir / "f1_sp0.9", {"utt2emo": {"u": "N"}})
+    write_data_dir(datadir / "f1_sp1.1", {"utt2emo": {"u": "N"}})
+    (run,) = resolve_splits(datadir, "", "f1", "f2", "f3", "0.9 1.1")
+    assert run.train == ["f1", "f1_sp0.9", "f1_sp1.1"]
+    assert (run.valid, run.test) == (["f2"], ["f3"])
+
+
+def test_damaged_folds_are_told_with_what_to_do(datadir):
+    (datadir / "folds.json").write_text("{")
+    with pytest.raises(UserError, match="run stage 1 again"):
+        resolve_splits(datadir, "all")
+
+
+def test_names_of_sets():
+    for name in ("train", "Test-1.2", "prüf_1"):
+        assert is_set_name(name)
+    for name in ("", "-x", ".x", "a b", "a/b", "tokens"):
+        assert not is_set_name(name)
+
+
+def test_folds_are_for_people_too(datadir):
+    write_folds(datadir, FOLDS)
+    assert (datadir / "folds.json").read_text().startswith('{\n "1": {\n  "train": [\n   "f2"')
+
+
 def test_folds_of_a_recipe_without(datadir):
+    write_folds(datadir, {})
     write_folds(datadir, FOLDS)
     write_folds(datadir, {})
     with pytest.raises(UserError, match="no folds"):

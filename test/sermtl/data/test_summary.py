@@ -368,5 +368,5 @@ def test_a_dump_that_lacks_a_length(data, tmp_path):
 def test_damaged_audio_is_named(data, tmp_path):
     dump = dumped(data, tmp_path / "dump")
     (dump / "test" / "wav.1.ark").write_bytes(b"c1 junk")
-    with pytest.raises(UserError, match=r"test/wav.1.ark:3: can't be read"):
+    with pytest.raises(UserError, match=r"test/wav.1.ark:3: not a wav of 16 kHz"):
         summarise(dump)

@@ -34,6 +34,31 @@ def test_a_pause_is_where_it_is_cut(pause):
     assert len(first) / SECOND == pytest.approx(pause, abs=0.2)
 
 
+@pytest.mark.parametrize("length", [1.02, 1.2, 1.7, 1.98, 2.02, 5.0])  # of the longest piece
+def test_the_cut_is_at_the_quietest_of_the_allowed_places(length):
+    longest = 2 * SECOND
+    for seed in range(40):
+        samples = np.random.default_rng(seed).standard_normal(round(length * longest))
+        first, last = 0.7 * longest, longest
+        if len(samples) <= 2 * longest:  # neither of the two has less than 35 %
+            first = max(0.35 * len(samples), len(samples) - longest)
+            last = min(0.65 * len(samples), longest)
+        hops = range(len(samples) // HOP)
+        energy = {hop: sum(samples[hop * HOP : (hop + 1) * HOP] ** 2) for hop in hops}
+        around = {
+            hop: sum(energy.get(near, 0) for near in range(hop - 2, hop + 3))
+            for hop in hops
+            if first <= hop * HOP <= last
+        }
+        assert len(cut(samples, longest)[0]) == HOP * min(around, key=around.get)
+
+
+@pytest.mark.parametrize("longest", [10 * SECOND, 10 * SECOND + 100])
+def test_twice_the_longest_is_two_halves(longest):
+    samples = np.random.default_rng(0).standard_normal(2 * longest)
+    assert [len(piece) for piece in cut(samples, longest)] == [longest, longest]
+
+
 def test_the_rest_is_shared_by_two():
     samples = np.random.default_rng(0).standard_normal(11 * SECOND).astype(np.float32)
     lengths = [len(piece) / SECOND for piece in cut(samples, 10 * SECOND)]

@@ -80,6 +80,22 @@ def test_has_only_parameters_that_act(tasks):
         assert parameter.grad.abs().max() > 1e-7, name
 
 
+def test_only_keys_and_relations_have_no_bias():
+    module = CoAttention(8, ["gender", "asr"], ["asr"])
+    assert module.num_heads == 4
+    with_bias = {"query", "value.gender", "value.asr", "output", "norm"}
+    without = {"key.asr", "relate"}
+    names = {f"{name}.weight" for name in with_bias | without} | {f"{n}.bias" for n in with_bias}
+    assert set(module.state_dict()) == names
+
+
+def test_half_precision_stays_what_it_is():
+    module = CoAttention(8, ["gender", "asr"], ["asr"]).bfloat16()
+    features = {"gender": torch.randn(3, 8).bfloat16(), "asr": torch.randn(3, 5, 8).bfloat16()}
+    output, weights = module(torch.randn(3, 8).bfloat16(), features, torch.tensor([5, 3, 1]))
+    assert output.dtype == torch.bfloat16 and weights.dtype == torch.float  # of a softmax
+
+
 def test_needs_a_task_and_a_fitting_number_of_heads():
     with pytest.raises(ValueError, match="at least one"):
         CoAttention(8, [], ["asr"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sermtl.model.dropout import dropout, keep_mask
+from sermtl.model.dropout import draw_seed, dropout, keep_mask
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -23,6 +23,19 @@ def test_off_in_evaluation():
     hidden = torch.randn(4, 5)
     assert torch.equal(dropout(hidden, 0.5, training=False), hidden)
     assert torch.equal(dropout(hidden, 0.0, training=True), hidden)
+
+
+def test_all_may_be_dropped():
+    assert torch.equal(dropout(torch.ones(4, 5), 1.0, training=True), torch.zeros(4, 5))
+
+
+def test_torchs_own_is_too_slow_for_cpus(monkeypatch):
+    monkeypatch.setattr(torch.nn.functional, "dropout", None)
+    assert dropout(torch.ones(100), 0.5, training=True).sum() > 0
+
+
+def test_seeds_differ():
+    assert len({draw_seed() for _ in range(200)}) == 200
 
 
 def test_torchs_seed_decides():

@@ -8,6 +8,7 @@ from torch.utils.checkpoint import checkpoint
 from sermtl.model import clip_attention, gated_attention
 from sermtl.model.clip_attention import ClipAttention
 from sermtl.model.gated_attention import FusedAttention
+from sermtl.model.gated_attention import gated_attention as attention_for
 from sermtl.model.ragged import Ragged
 
 LENGTHS = [7, 5, 9, 1]
@@ -65,6 +66,44 @@ def test_values_and_gradients(attention, ragged):
         torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)  # the table's are in fp32
 
 
+def test_cpus_go_clip_by_clip(ragged):
+    *_, gate, table = tensors = inputs()
+    attend, projected = attention_for(table, ragged), torch.stack(tensors[:3], 1)
+    assert not isinstance(attend, FusedAttention)
+    torch.testing.assert_close(attend(projected, gate, 0.0), plain_loop(*tensors))
+    torch.manual_seed(1)
+    dropped = attend(projected, gate, 0.4)
+    torch.manual_seed(1)
+    torch.testing.assert_close(dropped, ClipAttention.apply(*tensors, ragged, 0.4))
+
+
+def test_other_devices_take_fused_kernels():
+    ragged = Ragged(LENGTHS, FRAMES, torch.device("meta"))
+    table = torch.empty(HEADS, 2 * FRAMES - 1, device="meta")
+    for options, recomputed in ((), False), ((True,), True):
+        attend = attention_for(table, ragged, *options)
+        assert isinstance(attend, FusedAttention)
+        assert attend.table is table and attend.ragged is ragged
+        assert attend.recomputed is recomputed
+
+
+def test_fused_kernels_drop_weights():
+    torch.manual_seed(0)
+    tensors = [tensor.detach() for tensor in inputs()]
+    ragged = Ragged(LENGTHS, FRAMES, torch.device("cpu"))
+    draws = torch.stack([fused(*tensors, ragged, 0.4) for _ in range(400)])
+    difference = draws.mean(0) - plain_loop(*tensors)
+    assert (difference.abs() <= 6 * draws.std(0) / 400**0.5 + 1e-9).all()
+    assert draws.std(0).max() > 0.1
+
+
+def test_layers_share_the_bias_of_a_single_piece(ragged):
+    attention = FusedAttention(inputs()[4].detach(), ragged)
+    first, again = (attention.bias(attention.pieces[0], torch.bfloat16) for _ in range(2))
+    assert (first is again) == (len(attention.pieces) == 1)
+    assert first.dtype == torch.bfloat16
+
+
 def test_the_backward_pass_draws_the_same_dropout(ragged):
     tensors = inputs()
 
@@ -74,6 +113,14 @@ def test_the_backward_pass_draws_the_same_dropout(ragged):
 
     assert not torch.allclose(attend(*tensors), plain_loop(*tensors))
     assert torch.autograd.gradcheck(attend, tensors, atol=1e-5, rtol=1e-3)
+
+
+def test_clips_that_fit_are_taken_whole(monkeypatch):
+    ragged = Ragged(LENGTHS, FRAMES, torch.device("cpu"))
+    monkeypatch.setattr(clip_attention, "SCORES", HEADS * FRAMES**2)
+    assert [piece.queries for piece in clip_attention.pieces(ragged, HEADS)] == [
+        slice(first, last) for first, last in ragged.clips()
+    ]
 
 
 def test_dropout_keeps_the_mean(ragged):
@@ -106,7 +153,7 @@ def test_no_matrix_is_kept():
     assert 0 < kept(400) < 2.2 * kept(200)
 
 
-def test_a_mask_is_forgotten_and_computed_again(monkeypatch):
+def test_a_mask_is_forgotten_and_computed_again(ragged, monkeypatch):
     tensors = inputs()
     for tensor in tensors[3:]:  # else torch's fused attention for CPUs steps aside
         tensor.requires_grad_(False)
@@ -119,10 +166,11 @@ def test_a_mask_is_forgotten_and_computed_again(monkeypatch):
         return mask
 
     monkeypatch.setattr(torch, "addcmul", watched)
-    attended = fused(*tensors, Ragged(LENGTHS, FRAMES, torch.device("cpu")), 0.0)
-    assert [mask.expired() for mask in masks] == [True]
+    attended = fused(*tensors, ragged, 0.0)
+    count = len(masks)
+    assert count > 0 and all(mask.expired() for mask in masks)
     ours = torch.autograd.grad(attended.sin().sum(), tensors[:3])
-    assert len(masks) == 2
+    assert len(masks) == 2 * count
     theirs = torch.autograd.grad(plain_loop(*tensors).sin().sum(), tensors[:3])
     for gradient, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)
@@ -134,7 +182,9 @@ def test_the_masks_rows_are_what_fused_kernels_take(ragged):
     attention = FusedAttention(table, ragged)
     padded = ragged.unpack(gate).transpose(1, 2)[..., None]
     for rows in attention.pieces:
-        *strides, last = attention.mask(padded[:, :, rows], rows).stride()
+        mask = attention.mask(padded[:, :, rows].bfloat16(), rows)
+        assert mask.dtype == torch.bfloat16
+        *strides, last = mask.stride()
         assert last == 1 and not any(stride % 8 for stride in strides)
 
 

@@ -47,6 +47,11 @@ def test_the_others_keep_the_width(mode):
     assert mixing.output_size() == mixing(torch.randn(4, 2, 5, 6)).shape[-1] == 6
 
 
+@pytest.mark.parametrize("mode", ["learnable", "last", "concat"])
+def test_half_precision_stays_what_it_is(mode):
+    assert LayerMixing(4, 6, mode)(torch.randn(4, 2, 5, 6).bfloat16()).dtype == torch.bfloat16
+
+
 def test_refuses_other_modes():
     with pytest.raises(ValueError, match="learnable, last or concat"):
         LayerMixing(4, 6, mode="first")

@@ -47,5 +47,10 @@ def test_one_frame_has_no_deviation_and_a_finite_gradient():
     assert feats.grad.isfinite().all()
 
 
+def test_a_bias_of_all_scores_would_have_no_gradient():
+    sizes = {name: p.numel() for name, p in AttentiveStatisticsPooling(6).named_parameters()}
+    assert sizes == {"score.0.weight": 6 * 128, "score.0.bias": 128, "score.2.weight": 128}
+
+
 def test_frame_mask():
     assert frame_mask(torch.tensor([1, 3]), 3).tolist() == [[True, False, False], [True] * 3]

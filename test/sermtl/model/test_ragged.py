@@ -10,6 +10,7 @@ CPU = torch.device("cpu")
 def test_packing_and_unpacking(lengths):
     ragged = Ragged(lengths, 5, CPU)
     padded = torch.randn(len(lengths), 5, 2, 3, requires_grad=True)
+    assert ragged.mask.tolist() == [[t < length for t in range(5)] for length in lengths]
     packed = ragged.pack(padded)
     rows = [clip[:length] for clip, length in zip(padded, lengths, strict=True)]
     assert torch.equal(packed, torch.cat(rows))

@@ -43,6 +43,28 @@ def test_equals_a_plain_loop(below):
         assert kept[0] < 10000 and kept[1] < 9000
 
 
+@pytest.mark.parametrize(("level", "kept"), [(-34.0, 20000), (-36.0, 12000)])
+def test_below_is_in_decibels(level, kept):
+    clip = torch.ones(1, 20000)
+    clip[:, 10000:] = 10 ** (level / 20)
+    _, lengths = trim_silence(clip, torch.tensor([20000]), 35.0)
+    assert int(lengths[0]) == pytest.approx(kept, abs=400)
+
+
+def test_padding_makes_no_windows():
+    """What lies behind the last whole window is heard in none, as if the clip were alone."""
+    speech = torch.zeros(3, 10100)
+    speech[:, :10000] = 0.01 * torch.randn(10000)
+    speech[0, 10000:] = 10.0
+    speech[1, 9990:10000] = 10.0  # in the last window alone
+    lengths = torch.tensor([10100, 10100, 10050])
+    trimmed, kept = trim_silence(torch.cat([speech, torch.zeros(3, 700)], 1), lengths, 35.0)
+    for row, length, clip, n in zip(speech, lengths, trimmed, kept, strict=True):
+        start, end = by_hand(row[:length].double().numpy(), 35.0)
+        assert torch.equal(clip[:n], row[start:end])
+    assert kept.tolist() == [10100, 2100, 10050]
+
+
 @pytest.mark.parametrize("model_type", ["wavlm", "whisper"])
 def test_an_encoder_sees_the_trimmed_clip_alone(model_type):
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -53,6 +53,12 @@ def test_class_weights_have_mean_one_over_the_classes_that_occur():
     assert SWFCLoss([0, 7]).class_weights.tolist() == [0, 1]
 
 
+def test_class_weights_are_there_before_the_weights_have_memory():
+    with torch.device("meta"):
+        weights = SWFCLoss(COUNTS).class_weights
+    assert torch.equal(weights, SWFCLoss(COUNTS).class_weights)
+
+
 def test_utterances_without_a_label_take_no_part():
     features, labels = torch.randn(6, 4), torch.tensor([0, 0, 1, 1, 3, 0])
     loss = SWFCLoss(COUNTS)

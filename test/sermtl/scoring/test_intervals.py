@@ -46,6 +46,7 @@ def test_value_and_resamples_are_of_whole_speakers() -> None:
     reference, hypothesis = draw(60)
     units = resampling_units([f"s{i // 5}" for i in range(60)])
     cells = one_hot_cells(reference, hypothesis, 4)
+    assert cells.dtype == np.int8  # of many classes and utterances there are gigabytes otherwise
     assert (cells.sum(0).reshape(4, 4) == confusion_matrix(reference, hypothesis, 4)).all()
     sums = resampled_sums(cells, units, resamples=50)
     assert (sums.sum(axis=1) == 60).all()  # twelve speakers of five utterances
@@ -99,6 +100,16 @@ def test_resamples_have_the_moments_of_drawing_with_replacement() -> None:
 
 
 @pytest.mark.usefixtures("either_way")
+def test_the_interval_holds_95_percent() -> None:
+    rows = np.random.default_rng(0).integers(0, 1000, (400, 1))
+    units = resampling_units(["<unk>"] * 400)
+    got = interval(rows, units, {"sum": lambda sums: sums[..., 0]}, resamples=20_000)["sum"]
+    spread = np.sqrt(400) * rows.std()  # the sum is as good as normal
+    expected = (rows.sum() + spread * norm.ppf([0.025, 0.975])).tolist()
+    assert [got["low"], got["high"]] == pytest.approx(expected, abs=0.07 * spread)
+
+
+@pytest.mark.usefixtures("either_way")
 def test_the_seed_decides() -> None:
     rows = np.random.default_rng(0).integers(0, 9, (100, 2)) + 1
     units = resampling_units(["<unk>"] * 100)
@@ -124,6 +135,7 @@ def test_paired_test_tells_systems_apart_and_knows_equals() -> None:
     first, second = (one_hot_cells(reference, answers, 4) for answers in (bad, good))
     statistics = {"f1": on_cells(macro_f1, 4)}
     result = paired_test(first, second, units, statistics)["f1"]
+    assert result["difference"]["unit"] == "speakers"
     assert 0 < result["difference"]["low"] < result["difference"]["value"]
     assert result["p"] == pytest.approx(2 / 10_001)
     mirrored = paired_test(second, first, units, statistics)["f1"]

@@ -20,9 +20,10 @@ def draw(seed: int, classes: int, n: int = 200) -> tuple[np.ndarray, np.ndarray]
 
 
 @pytest.mark.parametrize("classes", [6, 5, 4, 2, 1])
+@pytest.mark.parametrize("n", [200, 7])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_scikit_learn(seed: int, classes: int) -> None:
-    reference, hypothesis = draw(seed, classes)
+def test_equals_scikit_learn(seed: int, n: int, classes: int) -> None:
+    reference, hypothesis = draw(seed, classes, n)
     every, present = list(range(6)), sorted(set(reference))
     confusion = metrics.confusion_matrix(reference, hypothesis, 6)
     assert (confusion == sk.confusion_matrix(reference, hypothesis, labels=every)).all()
@@ -40,8 +41,9 @@ def test_equals_scikit_learn(seed: int, classes: int) -> None:
         reference, hypothesis, labels=every, zero_division=0
     )
     for i, label in enumerate(LABELS):
-        expected = [column[i] for column in columns]
-        assert list(scores["per_class"][label].values()) == pytest.approx(expected, abs=1e-12)
+        names = ("precision", "recall", "f1", "support")
+        expected = {name: column[i] for name, column in zip(names, columns, strict=True)}
+        assert scores["per_class"][label] == pytest.approx(expected, abs=1e-12)
 
 
 def test_stacked_matrices_give_stacked_scores() -> None:
@@ -60,12 +62,19 @@ def test_majority_baseline_is_the_constant_answer() -> None:
 
 
 def test_nothing_to_score_is_zero_without_warnings() -> None:
-    assert metrics.macro_f1(np.zeros((3, 3), dtype=int)) == 0
+    odd = np.full((50, 64), 7.0)  # what memory may hold
+    del odd
+    assert not metrics.precision(np.zeros((50, 64, 64))).any()
+    assert metrics.macro_f1(metrics.confusion_matrix([], [], 3)) == 0
 
 
 @pytest.mark.parametrize(
     ("reference", "hypothesis", "message"),
-    [([0, 1], [0], "2 references but 1"), ([0, 3], [0, 1], "reference"), ([0], [-1], "hypothesis")],
+    [
+        ([0, 1], [0], "2 references but 1"),
+        ([0, 3], [0, 1], r"reference indices must lie in 0\.\.2$"),
+        ([0], [-1], "hypothesis"),
+    ],
 )
 def test_refuses_what_is_no_classification(reference: list, hypothesis: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -89,9 +89,13 @@ def _rounded(value):
     return round(value, 9) if isinstance(value, float) else value
 
 
+# Confidences on the edges of bins, too.
+CONFIDENCES = st.one_of(st.floats(0, 1), st.integers(0, 8).map(lambda k: k / 8))
+
+
 @given(
-    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60),
-    st.integers(1, 15),
+    st.lists(st.tuples(CONFIDENCES, st.booleans()), min_size=1, max_size=60),
+    st.one_of(st.sampled_from([2, 4, 8]), st.integers(1, 15)),
 )
 def test_calibration_is_that_of_a_plain_loop(answers, count):
     edges = np.linspace(0, 1, count + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from sermtl.data.labels import LabelInventory
 from sermtl.data.other_recipes import OtherRecipe
 from sermtl.data.splits import Run
 from sermtl.errors import UserError
-from sermtl.inference import write_table
+from sermtl.files import atomic_write
+from sermtl.inference import write_rows
 from sermtl.scoring.scores import set_scores
 from sermtl.scoring.tested import places, read_tested
 from sermtl.stage import Stage
+from sermtl.transcription.dumped_set import DumpedSet
 
 OWN = LabelInventory({"A": "anger", "N": "neutral", "C": "contempt", "H": "happiness"})
 THEIRS = LabelInventory(
@@ -68,7 +71,8 @@ class Fixture:
             | {f"prob_{c}": f"{x:.6f}" for c, x in zip(OWN.classes, p, strict=True)}
             for i, p in enumerate(probabilities)
         ]
-        write_table(folder / name / "predictions.csv", rows)
+        with atomic_write(folder / name / "predictions.csv") as stream:
+            write_rows(stream, rows, header=True)
         Stage(folder / name / "done.json", {}, audio_files(dump / name)).finish([])
         return probabilities
 
@@ -89,6 +93,29 @@ def test_labels_meet_by_name(fixture: Fixture):
     expected = {"C": "N", "angry": "A", "bored": "boredom", "neu": "N", "<unk>": "<unk>"}
     for part in them.parts:
         assert part.references["emotion"] == [expected[label] for label in fixture.labels]
+
+
+def test_what_training_had_is_known_of_own_sets(fixture: Fixture, monkeypatch):
+    found = places(fixture.exp, fixture.dump, fixture.runs, [fixture.recipe], "inference")
+    own, them = read_tested(found, fixture.dump, OWN).values()
+    for part in (*own.parts, *them.parts):
+        assert part.training_texts == {"one two"} and part.text_form == "plain"
+    for part in own.parts:  # training was of A by x
+        assert part.against_training == {"lacking": {"H": 1}}
+    assert not any(part.against_training for part in them.parts)
+    untold = [replace(place, run=replace(place.run, train=[])) for place in found]
+    for part in read_tested(untold, fixture.dump, OWN)["test"].parts:
+        assert part.training_texts is None and not part.against_training
+    monkeypatch.setattr(DumpedSet, "text_form", lambda of: {"t": "english"}[of.name])
+    for part in read_tested(found, fixture.dump, OWN)["test"].parts:
+        assert part.text_form == "english" and part.training_texts == {"12"}
+
+
+def test_own_sets_alone_are_enough(fixture: Fixture):
+    found = places(fixture.exp, fixture.dump, fixture.runs, [], "inference")
+    assert [p.title for p in found] == ["test", "test"]
+    sets = read_tested(found, fixture.dump)
+    assert sets["test"].closed == []
 
 
 def test_closed_and_open_scores_over_all_models(fixture: Fixture):

@@ -51,6 +51,39 @@ def test_large_sets_are_sampled_without_repetition() -> None:
         assert (again == once).all()
 
 
+def test_nearly_all_pairs_are_drawn_once() -> None:
+    for seed in range(10):
+        first, second, same = trials(["a"] * 4 + ["b"] * 4, limit=11, seed=seed)  # of 12
+        assert same.sum() == 11 and len(set(pairs_of(first, second))) == 22
+
+
+def test_the_seed_is_zero_unless_told() -> None:
+    speakers = [f"s{i % 9}" for i in range(200)]
+    for default, zero in zip(trials(speakers, 50), trials(speakers, 50, seed=0), strict=True):
+        assert (default == zero).all()
+
+
+def test_without_known_speakers_there_are_no_pairs() -> None:
+    assert [len(column) for column in trials(["<unk>", "<unk>"])] == [0, 0, 0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_kind_of_trials_has_no_rate() -> None:
+    assert np.isnan(equal_error_rate(np.array([0.3, 0.5]), np.array([True, True])))
+
+
+def test_rates_have_the_shape_of_the_weights() -> None:
+    scores, same = np.array([0.9, 0.1, 0.8, 0.7]), [1, 0, 0, 1]
+    assert equal_error_rate(scores, same).shape == ()
+    assert float(equal_error_rate(scores, same)) == pytest.approx(0.5)
+    weights = np.random.default_rng(0).integers(1, 5, (3, 2, 4))
+    rates = equal_error_rate(scores, same, weights)
+    assert rates.shape == (3, 2)
+    for index in np.ndindex(3, 2):
+        alone = equal_error_rate(np.repeat(scores, weights[index]), np.repeat(same, weights[index]))
+        assert rates[index] == pytest.approx(float(alone))
+
+
 def test_every_different_pair_is_as_likely() -> None:
     counts = np.zeros((6, 6))
     for seed in range(600):
@@ -110,6 +143,7 @@ def test_interval_is_that_of_a_plain_bootstrap(unit: str) -> None:
     model = Trials(first, second, same, same + rng.normal(size=len(same)))
     rate = pooled_error_rate([model], resampling_units(speakers))
     assert rate["unit"] == unit
+    assert rate == pooled_error_rate([model], resampling_units(speakers))  # a seed decides
     assert rate["value"] == pytest.approx(equal_error_rate(model.cosines, same))
     drawn = []
     for _ in range(400):
