@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,10 @@ from sermtl.training import FINAL_WEIGHTS
 Audio = str | Path | bytes | BinaryIO | tuple[np.ndarray, int]
 """A path, a file's content, a file object, or samples ``(N,)`` or ``(N, channels)`` and their rate
 in Hz."""
+
+# oneDNN keeps what it compiles for each length, a thousand of them: gigabytes. A batch's layers are
+# alike, and the next batch has another length. Read at the first use, after torch's import.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
 
 READ_AHEAD = 3600 * SAMPLE_RATE  # samples, about 230 MB
 UNDEFINED = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,9 +33,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     if part_files(args.output, args.shard)[0].exists():
         return
 
-    # oneDNN keeps what it compiles for each length, a thousand of them: hundreds of megabytes.
-    # A batch's layers are alike, and the next batch has another length.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     import torch
     from tqdm import tqdm
 

@@ -24,6 +24,7 @@ from sermtl.transcription.report import headline, numbers, to_markdown
 CORPUS_TEXT = "text.corpus"
 """Beside ``text`` where Whisper wrote that: the corpus's own transcripts."""
 REPORT_NUMBERS = "whisper_report.json"
+ONE_WINDOW = 30.0  # seconds; through longer clips Whisper goes window by window
 
 
 class DumpedSet:
@@ -133,9 +134,12 @@ class DumpedSet:
 
     def batches(self, size: int) -> list[list[str]]:
         """All clips, finished or not, longest first: neither the number of workers nor a kill
-        changes what is decoded together."""
+        changes what is decoded together. A clip that isn't decoded with others is alone in
+        memory."""
         longest_first = sorted(self.clips, key=lambda clip: (-self.durations[clip], clip))
-        return [longest_first[i : i + size] for i in range(0, len(longest_first), size)]
+        long = [clip for clip in longest_first if self.durations[clip] > ONE_WINDOW]
+        rest = longest_first[len(long) :]
+        return [[clip] for clip in long] + [rest[i : i + size] for i in range(0, len(rest), size)]
 
     def unfinished(self, batches: Iterable[list[str]]) -> list[tuple[list[str], list[str]]]:
         """Batches with clips that have no record yet, each with these clips."""

@@ -1,14 +1,17 @@
-"""What a fresh process measures of its own memory."""
+"""What a process measures of its own memory."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
-import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-MEGABYTE = 1024  # kB
+from ranks import CONTEXT
+
+LIBC = ctypes.CDLL(None)
 
 
 def status(name: str) -> int:
@@ -17,17 +20,23 @@ def status(name: str) -> int:
         key, _, value = line.partition(":")
         if key == name:
             number, *unit = value.split()
-            return int(number) // (MEGABYTE if unit else 1)
+            return int(number) // (1024 if unit else 1)
     raise LookupError(name)
+
+
+def resident() -> int:
+    """MB in use, without what is free but kept."""
+    gc.collect()
+    LIBC.malloc_trim(0)
+    return status("VmRSS")
 
 
 class Peak:
     """Most memory that this process takes within the context, beyond what it has before, in MB."""
 
     def __enter__(self) -> Peak:
-        gc.collect()
+        self.before = resident()
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        self.before = status("VmRSS")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -35,6 +44,6 @@ class Peak:
 
 
 def in_fresh_process(work: Callable[..., Any], *arguments: object) -> Any:
-    """What ``work(*arguments)`` returns elsewhere, where nothing else is in memory."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(work, arguments)
+    """What ``work(*arguments)`` returns where nothing but imports has been done before."""
+    with ProcessPoolExecutor(1, CONTEXT) as pool:
+        return pool.submit(work, *arguments).result()

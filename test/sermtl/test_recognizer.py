@@ -105,6 +105,16 @@ def test_a_long_recording_is_cut_into_windows(recognizer, clips):
         recognizer(clips[0], window=0.5)
 
 
+def test_dumped_clips_are_cut_like_recordings(recognizer, clips):
+    """In one call, a batch of stage 6, with others that aren't."""
+    parts = [soundfile.read(clip, dtype="float32")[0] for clip in clips[:5]]
+    samples = np.concatenate(parts * 2)
+    long, short = recognizer.recognize([samples, parts[0]], batch_seconds=0.8, window=1.0)
+    same(long, recognizer((samples, 16000), window=1.0))
+    assert len(long.windows) > 1 and not short.windows
+    same(short, recognizer(clips[0]))
+
+
 def test_a_stream_goes_on_after_bad_recordings(recognizer, clips):
     mixed = [clips[0], "gone.wav", clips[1], b"nothing", clips[2]]
     found = list(recognizer.stream(mixed, errors="return"))

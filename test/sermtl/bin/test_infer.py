@@ -30,6 +30,7 @@ def run(root, tmp_path):
         ("--batch_second 3", "'batch_second'"),
         ("--batch_seconds 0", "positive number, not 0"),
         ("--batch_seconds abc", "positive number, not 'abc'"),
+        ("--window 0", "window must be a positive number, not 0"),
         ("--dtype half", "one of float32, bfloat16, not 'half'"),
         ("foo bar", "--inference_args 'foo bar': expected --name"),
         ("", r"final\.pth is missing: train first"),

@@ -55,6 +55,39 @@ def test_augmentation_differs_between_epochs_and_repeats_within(tokenizer):
     assert not np.array_equal(first, other)
 
 
+def test_of_a_long_clip_training_takes_another_stretch_in_every_epoch(tokenizer):
+    row = {**ROW, "speech": np.arange(500, dtype=np.int16)}
+    preprocess = SERPreprocessor(INVENTORIES, tokenizer, seed=3, longest=100, anywhere=True)
+    starts = []
+    for epoch in range(200):
+        preprocess.epoch = epoch
+        sample = preprocess("u", row)
+        starts.append(int(sample["speech"][0]))
+        assert sample["speech"].tolist() == list(range(starts[-1], starts[-1] + 100))
+        assert len(sample["text"]) == 0  # which of the words is unknown
+        assert np.array_equal(preprocess("u", row)["speech"], sample["speech"])
+    assert len(set(starts)) > 100 and min(starts) < 20 and max(starts) > 380
+    assert int(preprocess("v", row)["speech"][0]) != starts[-1]
+    whole = preprocess("u", {**ROW, "speech": row["speech"][:100]})
+    assert len(whole["speech"]) == 100 and len(whole["text"]) == 2
+
+
+def test_of_a_long_clip_validation_takes_the_middle(tokenizer):
+    preprocess = SERPreprocessor(INVENTORIES, tokenizer, longest=100)
+    for epoch in range(2):
+        preprocess.epoch = epoch
+        sample = preprocess("u", {**ROW, "speech": np.arange(500, dtype=np.int16)})
+        assert sample["speech"].tolist() == list(range(200, 300))
+        assert len(sample["text"]) == 0
+
+
+def test_hidden_states_are_taken_as_they_are(tokenizer):
+    """Longer clips than training takes have none."""
+    states = np.zeros((500, 3, 4), np.float16)
+    sample = SERPreprocessor(INVENTORIES, tokenizer, longest=100)("u", {**ROW, "speech": states})
+    assert sample["speech"].shape == states.shape and len(sample["text"]) == 2
+
+
 def test_batches_are_padded_with_zeros_and_minus_ones(tokenizer):
     preprocess = SERPreprocessor(INVENTORIES, tokenizer)
     short = {**ROW, "speech": ROW["speech"][:1], "text": "a"}

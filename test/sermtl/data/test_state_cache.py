@@ -12,6 +12,7 @@ from sermtl.data.state_cache import (
     cache_bytes,
     cache_folder,
     check_cacheable,
+    check_clips,
     stage_of,
     write_states,
 )
@@ -50,6 +51,14 @@ def test_the_model_says_the_same_with_cached_states(dump):
         assert torch.equal(outputs.lengths, expected.lengths)
         for task, logits in expected.logits.items():
             torch.testing.assert_close(outputs.logits[task], logits, atol=5e-3, rtol=1e-2)
+
+
+def test_clips_that_training_would_take_a_part_of_are_refused(dump):
+    lengths = read_column(dump / "utt2num_samples")
+    longest = max(lengths, key=lambda utt_id: int(lengths[utt_id]))
+    check_clips(dump, int(lengths[longest]) / 16000)
+    with pytest.raises(UserError, match=rf"{longest} of .*max_clip_seconds is 0\.\d+: set either"):
+        check_clips(dump, (int(lengths[longest]) - 1) / 16000)
 
 
 def test_another_encoder_has_another_place_and_is_not_done(dump):

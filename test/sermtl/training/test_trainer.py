@@ -1,15 +1,20 @@
 import json
+import logging
 import math
+from unittest import mock
 
+import kaldiio
+import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score, recall_score
 from tiny_corpus import arguments, write
 
-from sermtl.data.datadir import read_column
+from sermtl.data.datadir import read_column, write_column
 from sermtl.errors import UserError
 from sermtl.files import exclusive
 from sermtl.model.build import load_trained
+from sermtl.model.ser_model import SERModel
 from sermtl.training import checkpoint, validation
 from sermtl.training.task import SERTask
 
@@ -166,6 +171,44 @@ def test_the_configuration_is_whole_or_as_it_was(data, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         SERTask.main(cmd=arguments(data, tmp_path))
     assert (tmp_path / "config.yaml").read_text() == "old: 1\n"
+
+
+def test_long_clips_are_counted_and_cut(tmp_path, caplog):
+    write(tmp_path / "data")
+    for part, shortest in (("train", 3), ("valid", 1)):
+        folder = tmp_path / "data" / part
+        places, shapes = read_column(folder / "wav.scp"), read_column(folder / "speech_shape")
+        with open(folder / "long.ark", "wb") as stream:
+            for utt_id in list(places)[:shortest]:
+                places[utt_id] = f"{folder / 'long.ark'}:{stream.tell() + len(utt_id) + 1}"
+                kaldiio.save_ark(stream, {utt_id: (16000, np.ones(20_000, np.int16))})
+                shapes[utt_id] = "20000"
+        write_column(folder / "wav.scp", places)
+        write_column(folder / "speech_shape", shapes)
+    longest = 0
+    outputs = SERModel.outputs
+
+    def watched(self, speech, lengths):
+        nonlocal longest
+        longest = max(longest, int(lengths.max()))
+        return outputs(self, speech, lengths)
+
+    with caplog.at_level(logging.INFO), mock.patch.object(SERModel, "outputs", watched):
+        options = {"max_epoch": 1, "max_clip_seconds": 1.125}
+        SERTask.main(cmd=arguments(tmp_path / "data", tmp_path / "exp", **options))
+    assert longest == 18_000
+    assert (
+        "[progress] 3 of 14 train clips are longer than max_clip_seconds (1.125): of each another "
+        "stretch in every epoch, without its transcript"
+    ) in caplog.text
+    assert "1 of 6 valid clips are longer than max_clip_seconds (1.125): of each the middle" in (
+        caplog.text
+    )
+
+
+def test_stretches_of_no_length_are_refused(data, tmp_path):
+    with pytest.raises(UserError, match="max_clip_seconds: 0, but a second is the least"):
+        SERTask.main(cmd=arguments(data, tmp_path, max_clip_seconds=0))
 
 
 def test_a_second_training_in_the_same_folder_is_refused(data, tmp_path):

@@ -44,6 +44,13 @@ def test_batches_are_made_by_length_whatever_is_finished(dumped: DumpedSet) -> N
     assert dumped.count_finished() == 3
 
 
+def test_long_clips_are_alone(dumped: DumpedSet) -> None:
+    """They aren't decoded with others, and an hour of samples is enough in memory."""
+    seconds = {"u0": 1.0, "u1": 30.0, "u2": 30.1, "u3": 3600.0, "u4": 2.0}
+    (dumped.folder / "utt2dur").write_text("".join(f"{u} {s}\n" for u, s in seconds.items()))
+    assert dumped.batches(2) == [["u3"], ["u2"], ["u1", "u4"], ["u0"]]
+
+
 def test_publish_keeps_the_corpus_text_and_restore_brings_it_back(dumped: DumpedSet) -> None:
     before = snapshot(dumped)
     record(dumped, 2, ["u3", "u1"])
