@@ -18,6 +18,6 @@ def greedy_tokens(logits: Tensor, lengths: Tensor) -> list[list[int]]:
     hypotheses = []
     for row, length in zip(best, lengths.tolist(), strict=True):
         row = row[:length]
-        previous = [BLANK, *row[:-1]]
-        hypotheses.append([t for t, p in zip(row, previous, strict=True) if t not in (BLANK, p)])
+        previous = [BLANK, *row]
+        hypotheses.append([t for t, p in zip(row, previous, strict=False) if t not in (BLANK, p)])
     return hypotheses

@@ -46,7 +46,7 @@ def harmless(changed: Change) -> bool:
     ``None``; the case of letters that name the dimensions of `einsum`, or spell infinity.
     """
     _, _, before, after = changed
-    spelt = re.search('"[^"]* [^"]* [^"]*"|einsum|-inf', before)
+    spelt = re.search('"[^"]* [^"]* [^"]*"|einsum|inf"', before)
     if spelt and after.replace("XX", "").lower() == before.lower():
         return True
     option = re.compile(r"(device|strict|non_blocking)=[\w.]+|(?<=\.to\()(device|None)|[\s,]")

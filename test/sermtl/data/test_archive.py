@@ -69,7 +69,7 @@ def test_what_is_no_entry(places: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"ark:1: neither a wav nor an array: run stage 1 again$"):
         read(f"{archive}:1")
     archive.write_bytes(archive.read_bytes()[: int(places["o"].split(":")[-1]) + 30])
-    with pytest.raises(UserError, match=r"ark:\d+: damaged \(\w.*\): run stage 1 again$"):
+    with pytest.raises(UserError, match=r"ark:\d+: damaged \((?!None)\w.*\): run stage 1 again$"):
         read(places["o"])
     with pytest.raises(FileNotFoundError):
         read(f"{tmp_path}/none.ark:0")

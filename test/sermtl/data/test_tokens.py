@@ -11,6 +11,7 @@ def test_round_trip_and_special_tokens(tmp_path, token_type):
     tokenizer = Tokenizer.train(TEXTS, 60, token_type)
     assert tokenizer.token_list[:2] == ["<blank>", "<unk>"]
     assert len(set(tokenizer.token_list)) == len(tokenizer.token_list)
+    assert " " not in tokenizer.token_list
     names = ["bpe.model", "tokenizer.json", "tokens.txt"][token_type == "char" :]
     assert tokenizer.save(tmp_path) == [tmp_path / name for name in names]
     assert all((tmp_path / name).exists() for name in names)
@@ -39,7 +40,7 @@ def test_vocabularies_have_the_size_asked_for():
 
 
 def test_no_character_is_lost_or_changed():
-    assert Tokenizer.train(["a b"] * 3000 + ["ź"], 20).encode("ź") != [1]
+    assert Tokenizer.train(["a b"] * 3000 + ["ź"], 20).encode("ź").count(1) == 0
     assert "ﬁ" in Tokenizer.train(["ﬁn"] * 3, 20).token_list  # as NFKC would not leave it
 
 
@@ -91,6 +92,9 @@ def test_tokens_out_of_place_are_found(tmp_path, token_type):
     assert damaged(tmp_path, twice) == told.format(tmp_path, 5, tokens[3]) + again
     swapped = [tokens[1], tokens[0], *tokens[2:]]
     assert damaged(tmp_path, swapped) == told.format(tmp_path, 1, tokens[1]) + again
+    if token_type == "bpe":  # characters may stand in any order
+        learnt = [*tokens[:3], tokens[4], tokens[3], *tokens[5:]]
+        assert damaged(tmp_path, learnt) == told.format(tmp_path, 4, tokens[4]) + again
     (tmp_path / "tokens.txt").write_bytes(b"<blank>\n\xff\n")
     with pytest.raises(UserError, match=r"tokens.txt: not UTF-8: run stage 3 \(again\)$"):
         Tokenizer.load(tmp_path)

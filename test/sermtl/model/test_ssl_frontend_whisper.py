@@ -65,6 +65,13 @@ def test_log_mel_peak_just_beyond_the_last_frame():
     np.testing.assert_allclose(mel.T, expected[:, :11], atol=2e-5)
 
 
+def test_log_mel_is_there_before_weights_are_and_in_no_checkpoint():
+    with torch.device("meta"):
+        mel = LogMel(80, LIMIT)
+    assert mel.window.device.type == mel.filters.device.type == "cpu"
+    assert mel.state_dict() == {}
+
+
 def test_thirty_seconds_equal_transformers(tiny):
     speech, lengths = noise(LIMIT)
     states, frames = tiny.encode(speech, lengths)

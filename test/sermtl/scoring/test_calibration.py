@@ -18,6 +18,14 @@ def test_hand_worked_case() -> None:
     assert expected_calibration_error(bins) == pytest.approx((0.025 + 0.07) / 2)
 
 
+def test_bins_are_there_without_answers() -> None:
+    bins = reliability(np.array([0.1, 0.2]), np.array([True, False]), 4)
+    nothing = [None] * 3
+    assert bins["count"] == [2, 0, 0, 0]
+    assert bins["confidence"] == [pytest.approx(0.15), *nothing]
+    assert bins["accuracy"] == [0.5, *nothing]
+
+
 def test_ends_of_the_scale_are_in_the_outer_bins() -> None:
     assert reliability(np.array([0.0, 1.0]), np.array([True, True]), 4)["count"] == [1, 0, 0, 1]
 
