@@ -21,7 +21,7 @@ LIVES = {
 }
 RECORDS = {  # of the run, not of its result: places, times, commands
     *("prepared.json", "done.json", "begun.json", "scored.json", "scored_with.json"),
-    *("checkpoint.pth", "history.json", "data.json", "RESULTS.md"),
+    *("checkpoint.pth", "checkpoint.previous.pth", "history.json", "data.json", "RESULTS.md"),
 }
 
 
