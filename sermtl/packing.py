@@ -86,7 +86,7 @@ def pack(
             layers = [experiment / LAYERS] if (experiment / LAYERS).exists() else []
             for file in [*layers, *pictures]:
                 shutil.copyfile(file, folder / file.name)
-            if (experiment / "tokens").is_dir():
+            if config["token_list"]:
                 Tokenizer.load(experiment / "tokens").save(folder / "tokens")
         return _archive(target)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from sermtl.files import atomic_write, sha256
 
@@ -32,14 +33,14 @@ class Stage:
 
     def is_done(self) -> bool:
         """Whether the marker tells of the same work and every output is as it was left."""
-        try:
-            done = json.loads(self.marker.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return False
-        outputs = done.pop("outputs", {})
-        return done == self.record and all(
-            _size(Path(path)) == size for path, size in outputs.items()
+        done = _read(self.marker)
+        return all(done.get(key) == value for key, value in self.record.items()) and is_whole(
+            self.marker
         )
+
+    def begin(self) -> None:
+        """Forget what was done before: until the end, nobody is to take it for whole."""
+        self.marker.unlink(missing_ok=True)
 
     def finish(self, outputs: Iterable[str | Path]) -> None:
         """Record that the work is done and left ``outputs`` behind."""
@@ -48,13 +49,25 @@ class Stage:
             json.dump({**self.record, "outputs": sizes}, stream, indent=1)
 
 
+def is_whole(marker: str | Path) -> bool:
+    """Whether work was finished, and all that it left is as large as it was."""
+    outputs = _read(Path(marker)).get("outputs")
+    return outputs is not None and all(_size(Path(p)) == size for p, size in outputs.items())
+
+
 def made_from(marker: str | Path, files: Iterable[str | Path]) -> bool:
     """Whether finished work was made from these files, as they are now."""
-    try:
-        inputs = json.loads(Path(marker).read_text(encoding="utf-8"))["inputs"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
-        return False
+    inputs = _read(Path(marker)).get("inputs", {})
     return all(inputs.get(str(file)) == _fingerprint(Path(file)) for file in files)
+
+
+def _read(marker: Path) -> dict[str, Any]:
+    """What it tells; nothing if it is missing or damaged."""
+    try:
+        done = json.loads(marker.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return done if isinstance(done, dict) else {}
 
 
 def _size(path: Path) -> int | None:

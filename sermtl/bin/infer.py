@@ -62,8 +62,8 @@ def _infer(
     weights = model / conf["weights"]
     if not weights.exists():
         names = sorted(path.name for path in model.glob("*.pth") if path.name not in CHECKPOINTS)
-        there = f"there are {', '.join(names)}" if names else "train first (stage 5)"
-        raise UserError(f"{weights} is missing: {there}")
+        others = f", or take others (--inference_args '--weights {names[0]}')" if names else ""
+        raise UserError(f"{weights} is missing: train (stage 5) to the end{others}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]
     work = Stage(output / DONE, {"conf": conf}, inputs)
     if work.is_done() and args.force != "true":
@@ -80,6 +80,7 @@ def _infer(
             for part in output.glob("part.*"):
                 part.unlink()
             begun.finish([])
+        work.begin()
         _run_jobs(model, dump, output, conf, args, shards)
         work.finish(merge(output, shards, dumped.ids))
     print(f"{output}/predictions.csv written")

@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             args.license or None,
         )
     )
+    if not results:
+        print(f"note: {experiment} isn't scored (stage 7), so the card has no results")
     target = args.expdir / args.name
     archive = pack(experiment, FINAL_WEIGHTS, target, text, results, pictures)
     print(f"{target}/ and {archive} written")

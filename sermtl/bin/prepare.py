@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import os
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,7 +135,14 @@ def _prepare(name: str, utterances: list[Utterance], args: argparse.Namespace) -
     # Stage 2 rewrites the dump's text, so that file is not this stage's output to watch.
     files = [data / file for file in ("wav.scp", *LABEL_FILES.values(), "utt2dur", "spk2utt")]
     archives = [dump / name for name in dumped.digests]
-    stage.finish([*files, *audio_files(dump), *archives, dump / "utt2num_samples"])
+    if dumped.changed:
+        print(
+            f"warning: {len(dumped.changed)} audio files of {name} changed or went while they were "
+            f"read, e.g. that of {min(dumped.changed)}: run stage 1 again when that is over",
+            file=sys.stderr,
+        )
+    else:
+        stage.finish([*files, *audio_files(dump), *archives, dump / "utt2num_samples"])
     print(_summary(name, columns, dumped))
 
 

@@ -67,6 +67,7 @@ def _count(run: Run, classes: dict[str, str] | None, args: argparse.Namespace) -
     parts = {"train": merged(args.dumpdir, run.train), "valid": merged(args.dumpdir, run.valid)}
     labels = label_statistics(run, parts["train"], parts["valid"], classes)
     notes = notes_on_tasks(labels)
+    stage.begin()
     written = [target / "labels.json"]
     for part, columns in parts.items():
         for file, values in columns.items():

@@ -51,6 +51,7 @@ def _learn(run: Run, args: argparse.Namespace) -> None:
         if text != UNKNOWN
     ]
     texts = [text for text in texts if text]
+    stage.begin()
     for old in ("tokens.txt", "tokenizer.json", "bpe.model"):
         (target / old).unlink(missing_ok=True)
     if not texts:

@@ -62,6 +62,10 @@ def _names(args: argparse.Namespace) -> list[str]:
         used = {name for run in runs for name in (*run.train, *run.valid, *run.test)}
     else:
         used = {*args.train_set.split(), *args.valid_set.split(), *args.test_sets.split()}
+    known = {path.parent.name for path in Path(args.datadir).glob("*/utt2emo")}
+    if lost := used & known - set(there):
+        scp = Path(args.dumpdir) / min(lost) / "wav.scp"
+        raise UserError(f"{scp} is missing: run stage 1 (data preparation) first")
     names = [name for name in there if (original_set(name) or (name,))[0] in used]
     if not names:
         raise UserError(

@@ -77,7 +77,7 @@ def _decoded(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise UserError(f"{path} is missing: run the stage before first") from error
+        raise UserError(f"{path} is missing: run stage 1 (data preparation) first") from error
     if content.startswith(BOM_UTF8):  # which Kaldi and ESPnet take for a part of the first id
         raise UserError(f"{path}:1: a byte order mark (BOM); save the file as UTF-8 without")
     try:
@@ -188,7 +188,9 @@ def _check_audio(path: Path, places: Iterable[str]) -> None:
         if file not in there:
             there[file] = Path(file).is_file()
         if not there[file]:
-            raise UserError(f"{path}:{number}: there is no audio file {file}")
+            raise UserError(
+                f"{path}:{number}: there is no audio file {file}: bring it back, or run stage 1"
+            )
 
 
 def unfit(path: str) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from espnet2.train.dataset import DATA_TYPES, ESPnetDataset
 
 from sermtl.data.archive import Archives
+from sermtl.errors import UserError, first_line
 
 DATA_TYPES["kaldi_ark"] |= {"func": Archives, "kwargs": []}  # in place of ESPnet's own
 
@@ -24,10 +24,18 @@ class Utterances:
         self.preprocess = dataset.preprocess
 
     def __getitem__(self, utt_id: str) -> tuple[str, dict[str, Any]]:
-        """What the preprocessor makes of an utterance."""
+        """What the preprocessor makes of an utterance.
+
+        Raises:
+            UserError: if it can't be read.
+        """
         try:
             data = {name: reader[utt_id] for name, reader in self.readers.items()}
-        except Exception:
-            logging.error(f"{utt_id} can't be read: run stage 1 again")
-            raise
+        except UserError as error:
+            raise UserError(f"{utt_id}: {error}") from error
+        except Exception as error:  # of whatever reader
+            raise UserError(
+                f"{utt_id} can't be read ({first_line(error)}): bring its file back, or run stage "
+                "1 again"
+            ) from error
         return utt_id, self.preprocess(utt_id, data)

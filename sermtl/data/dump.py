@@ -37,6 +37,7 @@ class Dumped:
     samples: dict[str, int] = field(default_factory=dict)
     silent: list[str] = field(default_factory=list)  # ids of clips whose samples are all alike
     unreadable: dict[str, str] = field(default_factory=dict)  # id -> reason
+    changed: list[str] = field(default_factory=list)  # ids of clips that came or went meanwhile
     digests: dict[str, str] = field(default_factory=dict)  # archive -> SHA-256 of its content
 
 
@@ -74,6 +75,7 @@ def dump_audio(
                 dumped.silent += part.silent
                 dumped.unreadable |= part.unreadable
                 dumped.digests |= part.digests
+                dumped.changed += part.changed
                 bar.update(len(part.places) + len(part.unreadable))
     finally:
         pool.shutdown(cancel_futures=True)
@@ -111,12 +113,15 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
         return Dumped(**json.loads(index.read_text(encoding="utf-8")))
     dumped = Dumped()
     with atomic_write(archive, "wb") as stream:
-        for u in utterances:
+        for u, source in zip(utterances, sources, strict=True):
             try:
                 samples = _samples(u)
             except UserError as error:
                 dumped.unreadable[u.id] = str(error)
                 continue
+            finally:
+                if source_of(u) != source:
+                    dumped.changed.append(u.id)
             dumped.places[u.id] = append(stream, archive, u.id, (SAMPLE_RATE, samples))
             dumped.samples[u.id] = len(samples)
             if samples.min() == samples.max():
@@ -124,7 +129,8 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
     dumped.digests[archive.name] = sha256(archive)
     with atomic_write(index) as stream:
         json.dump(vars(dumped), stream)
-    work.finish([archive, index])
+    if not dumped.changed:
+        work.finish([archive, index])
     return dumped
 
 

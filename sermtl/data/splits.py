@@ -79,5 +79,7 @@ def resolve_splits(
             if name not in known:
                 hint = f" (the recipe has folds: --fold {'|'.join(folds)}|all)" if folds else ""
                 there = ", ".join(known) or "none: run stage 1 first"
-                raise UserError(f"there is no set {name!r} in {datadir}; there are {there}{hint}")
+                raise UserError(
+                    f"there is no set {name!r} in {datadir} (of stage 1); there are {there}{hint}"
+                )
     return runs

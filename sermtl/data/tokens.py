@@ -17,7 +17,7 @@ from sermtl.files import atomic_write
 
 BLANK, UNKNOWN_TOKEN, SPACE = "<blank>", "<unk>", "▁"
 SPECIAL = [BLANK, UNKNOWN_TOKEN]
-AGAIN = "run stage 3 (again)"
+AGAIN = "run stage 3 again (stage 5, if it is an experiment's copy)"
 
 
 class Tokenizer:

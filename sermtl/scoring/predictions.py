@@ -19,7 +19,7 @@ from sermtl.data.tasks import CLOSED, LABEL_FILES
 from sermtl.data.utterance import UNKNOWN
 from sermtl.errors import UserError, excerpt
 from sermtl.inference import DONE, EMBEDDINGS, TABLE
-from sermtl.stage import made_from
+from sermtl.stage import is_whole, made_from
 from sermtl.transcription.dumped_set import CORPUS_TEXT
 from sermtl.transcription.normalizers import comparable
 from sermtl.zips import check_stored
@@ -86,6 +86,8 @@ def read_predictions(
     place = {utt_id: row for row, utt_id in enumerate(table.texts["id"])}
     _same_utterances(folder / TABLE, place, ids, dump)
     order = [place[i] for i in ids]
+    if not is_whole(folder / DONE):  # the table may be whole, and the embeddings have gone
+        raise UserError(f"{folder} isn't as stage 6 leaves it: run stage 6 again")
     if not made_from(folder / DONE, audio_files(dump)):
         raise UserError(f"{folder / TABLE}: not made from the audio of {dump}: run stage 6 again")
     numbers = {column: values[order] for column, values in table.numbers.items()}

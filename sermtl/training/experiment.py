@@ -31,6 +31,7 @@ from sermtl.data.tokens import Tokenizer
 from sermtl.data.training_data import check_training_data
 from sermtl.errors import UserError
 from sermtl.files import atomic_write, exclusive, sha256
+from sermtl.stage import is_whole
 from sermtl.training import FINAL_WEIGHTS, has_begun, monitors
 from sermtl.training import conf as confs
 from sermtl.training.log import Follower, tail, verdict
@@ -100,6 +101,11 @@ class Experiment:
         for file, stage in needed.items():
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
+        for folder, stage in ((self.statsdir, 4), (self.tokensdir, 3)):
+            if not is_whole(folder / "done.json"):
+                raise UserError(
+                    f"{folder} isn't as stage {stage} leaves it: run stage {stage} first"
+                )
         check_training_data(self.statsdir, dumps)
         for dump in dumps:
             read_dump(dump)  # ESPnet reads the beginning of a clip whose archive is cut off
@@ -115,12 +121,18 @@ class Experiment:
                 self._compare(now)
                 if not self.is_trained:
                     self._note(code)
+                if not (self.folder / "tokens" / "tokens.txt").exists():
+                    self._copy_tokens()
                 return
             for name, content in [*now.items(), (VERSIONS, _json([code]))]:
                 with atomic_write(self.folder / name) as stream:
                     stream.write(content)
-            if self.has_tokens:
-                Tokenizer.load(self.tokensdir).save(self.folder / "tokens")
+            self._copy_tokens()
+
+    def _copy_tokens(self) -> None:
+        """So that the experiment is whole without the dump."""
+        if self.has_tokens:
+            Tokenizer.load(self.tokensdir).save(self.folder / "tokens")
 
     def _compare(self, now: Mapping[str, str]) -> None:
         for name, content in now.items():

@@ -57,7 +57,14 @@ class Batches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[tuple[list[str], dict[str, torch.Tensor]]]:
-        for ids, batch in self.loader:
+        batches = iter(self.loader)
+        while True:
+            try:
+                ids, batch = next(batches)
+            except StopIteration:
+                return
+            except UserError as error:  # a worker's comes with its traceback, the error itself last
+                raise UserError(str(error).splitlines()[-1].split("UserError: ")[-1]) from error
             yield ids, finish(batch, self.device)
 
 

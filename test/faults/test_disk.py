@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from full_disk import fill, small_disk
 from small_pipeline import STAGES, Reference
 from wholeness import broken, differences, files_of
 
@@ -33,29 +30,6 @@ def pytest_generate_tests(metafunc) -> None:
         shares = LONG_SHARES if metafunc.config.getoption("--long") else SHARES
         cases = [Case(stage, share) for stage in STAGES for share in shares]
         metafunc.parametrize("case", cases, ids=str)
-
-
-@contextmanager
-def small_disk(folder: Path, kilobytes: int = 64 << 10) -> Iterator[Path]:
-    """A file system of its own."""
-    folder.mkdir(parents=True)
-    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k"]
-    done = subprocess.run(["mount", *options, "tmpfs", folder], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a small disk can't be mounted here: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(folder: Path, leave: int) -> Path:
-    """A file that leaves so many bytes free."""
-    filler = folder / "filler"
-    disk = os.statvfs(folder)
-    with open(filler, "wb") as stream:
-        os.posix_fallocate(stream.fileno(), 0, max(1, disk.f_bavail * disk.f_frsize - leave))
-    return filler
 
 
 def size(folder: Path) -> int:
