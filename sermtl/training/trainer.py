@@ -106,7 +106,7 @@ class SERTrainer(Trainer):
         if model.standardize_pooled and start_epoch == 1:
             batches = islice(train_iter_factory.build_iter(1), STANDARDIZE_BATCHES)
             standardize_pooled(model, batches, device)
-        cls._check_weights(model, start_epoch - 1)
+        cls._check_weights(model)
         network = cls._distribute(model, options, distributed_option)
         writers = cls._writers(folder, options) if rank == 0 else None
         progress = Progress(start_epoch, options.max_epoch)
@@ -254,13 +254,14 @@ class SERTrainer(Trainer):
                 scheduler.begin_epoch(epoch, options.max_epoch, updates)
 
     @staticmethod
-    def _check_weights(model: SERModel, epoch: int) -> None:
-        """Refuse weights that aren't numbers before they are saved, and before they are used."""
+    def _check_weights(model: SERModel, epoch: int | None = None) -> None:
+        """Refuse weights that aren't numbers: before training, or before an epoch is saved."""
         if odd := not_finite(model.state_dict()):
-            when = f"after epoch {epoch}: try a lower learning rate. {_kept(epoch)}"
+            when = "before training: are the weights that it begins with sound?"
+            if epoch is not None:
+                when = f"after epoch {epoch}: try a lower learning rate. {_kept(epoch)}"
             raise UserError(
-                f"{len(odd)} weights, {odd[0]} for one, are infinite or undefined "
-                + (when if epoch else "before training: are the weights that it begins with sound?")
+                f"{len(odd)} weights, {odd[0]} for one, are infinite or undefined {when}"
             )
 
     @staticmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,26 +27,18 @@ def write(path: Path, seconds: int, rate: int = SECOND, channels: int = 1, **for
     return path
 
 
-def read(path: Path) -> int:
-    """A recording, as it goes to the dump."""
-    from sermtl.data.audio import read_audio, to_int16
+def stage_1(path: Path) -> int:
+    """What a worker does."""
+    from sermtl.data.dump import _write_shard
+    from sermtl.data.utterance import Utterance
 
+    utterance = Utterance("u", str(path), "test")
     with Peak() as peak:
-        to_int16(read_audio(path))
+        assert _write_shard([utterance], path.with_suffix(".ark")).samples
     return peak.megabytes
 
 
-def dump(path: Path, folder: Path) -> int:
-    """By a worker of stage 1, all told."""
-    from sermtl.data.dump import dump_audio
-    from sermtl.data.utterance import Utterance
-
-    folder.mkdir()
-    assert dump_audio([Utterance("u", str(path), "test")], folder, 1, 0.0).samples
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-
-
-def transcribe(path: Path, checkpoint: Path) -> int:
+def stage_2(path: Path, checkpoint: Path) -> int:
     from sermtl.data.audio import read_audio
     from sermtl.transcription.guards import Guards
     from sermtl.transcription.whisper import Transcriber

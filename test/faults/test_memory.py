@@ -48,31 +48,21 @@ def add_long(folder: Path, utt_id: str, seconds: int) -> None:
         (22_050, 16, {"subtype": "PCM_16"}),
     ],
 )
-def test_reading(tmp_path, seconds, rate, channels, form):
+def test_stage_1(tmp_path, seconds, rate, channels, form):
     """Twice the samples at 16 kHz, whatever they are made of."""
     path = long_recordings.write(tmp_path / "long.wav", seconds, rate, channels, **form)
     limit = 2.5 * SAMPLES * seconds + BESIDES
-    assert in_fresh_process(long_recordings.read, path) < limit
+    assert in_fresh_process(long_recordings.stage_1, path) < limit
 
 
-def test_reading_through_ffmpeg(tmp_path, seconds):
+def test_stage_1_through_ffmpeg(tmp_path, seconds):
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     source, path = tmp_path / "long.wav", tmp_path / "long.m4a"
     soundfile.write(source, np.zeros((seconds * 8000, 1), np.int16), 8000)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", source, path]
     subprocess.run(command, check=True)
     limit = 2.5 * SAMPLES * seconds + BESIDES
-    assert in_fresh_process(long_recordings.read, path) < limit
-
-
-def test_stage_1(tmp_path, seconds):
-    form = {"rate": 48_000, "channels": 2, "subtype": "PCM_24"}
-    needed = {}
-    for length in (10, seconds):
-        path = long_recordings.write(tmp_path / f"{length}.wav", length, **form)
-        folder = tmp_path / f"dump {length}"
-        needed[length] = in_fresh_process(long_recordings.dump, path, folder)
-    assert needed[seconds] - needed[10] < 2.5 * SAMPLES * seconds
+    assert in_fresh_process(long_recordings.stage_1, path) < limit
 
 
 def test_stage_2(tmp_path, seconds):
@@ -80,7 +70,7 @@ def test_stage_2(tmp_path, seconds):
     path = long_recordings.write(tmp_path / "long.wav", seconds)
     checkpoint = write_checkpoint(tmp_path / "whisper.pt")
     limit = 8 * SAMPLES * seconds + BESIDES
-    assert in_fresh_process(long_recordings.transcribe, path, checkpoint) < limit
+    assert in_fresh_process(long_recordings.stage_2, path, checkpoint) < limit
 
 
 def test_predicting(trained, tmp_path, seconds):
