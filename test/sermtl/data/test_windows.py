@@ -44,7 +44,7 @@ def test_the_cut_is_at_the_quietest_of_the_allowed_places(length):
             first = max(0.35 * len(samples), len(samples) - longest)
             last = min(0.65 * len(samples), longest)
         hops = range(len(samples) // HOP)
-        energy = {hop: sum(samples[hop * HOP : (hop + 1) * HOP] ** 2) for hop in hops}
+        energy = {hop: np.square(samples[hop * HOP :][:HOP]).sum() for hop in hops}
         around = {
             hop: sum(energy.get(near, 0) for near in range(hop - 2, hop + 3))
             for hop in hops

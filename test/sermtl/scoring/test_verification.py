@@ -64,7 +64,18 @@ def test_the_seed_is_zero_unless_told() -> None:
 
 
 def test_without_known_speakers_there_are_no_pairs() -> None:
-    assert [len(column) for column in trials(["<unk>", "<unk>"])] == [0, 0, 0]
+    columns = trials(["<unk>", "<unk>"])
+    assert [len(column) for column in columns] == [0, 0, 0]
+    assert [column.dtype.kind for column in columns] == ["i", "i", "b"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_resamples_without_a_pair_are_passed_over() -> None:
+    speakers = ["a", "a", "b", "b"]
+    first, second, same = trials(speakers)
+    model = Trials(first, second, same, np.where(same, 0.9, 0.1))
+    rate = pooled_error_rate([model], resampling_units(speakers))
+    assert (rate["low"], rate["value"]) == (0, 0) and rate["high"] <= 1
 
 
 @pytest.mark.filterwarnings("error")
