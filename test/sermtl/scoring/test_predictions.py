@@ -193,7 +193,7 @@ def test_extra_labels(tmp_path: Path) -> None:
     expected = {"gender": {"u1": "female"}, "text": {"u2": "some words"}}
     assert read_extra_labels(path) == expected
     for content, message in (
-        ("id,sex\nu1,f\n", "'sex'"),
+        ("id,sex\nu1,f\n", "column 'sex' is none of id, emotion, gender, speaker, text$"),
         ("utt,gender\nu1,f\n", "extra.csv:1: .* no column `id`"),
         ("id,gender\nu1,f\nu1,m\n", "extra.csv:3: u1 appears twice"),
         ("id,gender\nu1\n", "extra.csv:2: 1 fields"),
