@@ -62,8 +62,8 @@ def _infer(
     weights = model / conf["weights"]
     if not weights.exists():
         names = sorted(path.name for path in model.glob("*.pth") if path.name not in CHECKPOINTS)
-        others = f", or take others (--inference_args '--weights {names[0]}')" if names else ""
-        raise UserError(f"{weights} is missing: train (stage 5) to the end{others}")
+        there = f", or take others (--inference_args '--weights NAME'): {', '.join(names)}"
+        raise UserError(f"{weights} is missing: train to the end (stage 5){there if names else ''}")
     inputs = [weights, model / "config.yaml", *audio_files(dump)]
     work = Stage(output / DONE, {"conf": conf}, inputs)
     if work.is_done() and args.force != "true":

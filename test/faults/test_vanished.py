@@ -33,7 +33,7 @@ GONE = [
     (5, "dump/train/wav.1.ark", "wav.1.ark"),
     (5, "dump/valid/audio.sha256", "dump/valid/audio.sha256 is missing: run stage 1"),
     (5, "tiny.yaml", "there is no configuration tiny.yaml"),
-    (6, f"{EXP}/final.pth", f"{EXP}/final.pth is missing: train (stage 5) to the end"),
+    (6, f"{EXP}/final.pth", f"{EXP}/final.pth is missing: train to the end (stage 5)"),
     (6, f"{EXP}/config.yaml", f"{EXP}/config.yaml"),
     (6, "dump/test/wav.scp", "dump/test/wav.scp is missing: run stage 1"),
     (6, "dump/test/wav.1.ark", "wav.1.ark"),

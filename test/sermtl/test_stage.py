@@ -3,7 +3,7 @@ import os
 import pytest
 
 from sermtl import stage as module
-from sermtl.stage import Stage
+from sermtl.stage import Stage, is_whole
 
 
 @pytest.fixture
@@ -66,7 +66,14 @@ def test_damaged_outputs_undo(work, damage):
     assert not make(work).is_done()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]x"])
+def test_work_that_began_again_is_not_done(work):
+    assert is_whole(work / "done.json")
+    make(work).begin()
+    assert not make(work).is_done() and not is_whole(work / "done.json")
+    make(work).begin()  # nothing to forget
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]x", "null", "\udcff"])
 def test_a_broken_marker_is_none(work, content):
-    (work / "done.json").write_text(content)
-    assert not make(work).is_done()
+    (work / "done.json").write_bytes(content.encode(errors="surrogateescape"))
+    assert not make(work).is_done() and not is_whole(work / "done.json")

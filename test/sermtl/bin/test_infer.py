@@ -33,7 +33,7 @@ def run(root, tmp_path):
         ("--window 0", "window must be a positive number, not 0"),
         ("--dtype half", "one of float32, bfloat16, not 'half'"),
         ("foo bar", "--inference_args 'foo bar': expected --name"),
-        ("", r"final\.pth is missing: train first"),
+        ("", r"final\.pth is missing: train to the end"),
     ],
 )
 def test_wrong_options_and_missing_weights_are_named(run, arguments, message):
@@ -45,7 +45,7 @@ def test_other_weights_are_listed(run, tmp_path):
     (tmp_path / "exp").mkdir()
     for name in ("3epoch.pth", "checkpoint.pth"):
         (tmp_path / "exp" / name).touch()
-    with pytest.raises(UserError, match=r"9epoch\.pth is missing: there are 3epoch\.pth$"):
+    with pytest.raises(UserError, match=r"9epoch\.pth is missing: train .*: 3epoch\.pth$"):
         run("--weights 9epoch.pth")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import kaldiio
@@ -13,6 +12,7 @@ from tiny import EMOTIONS
 from tiny_corpus import arguments, write
 
 from sermtl.data.datadir import read_column
+from sermtl.errors import UserError
 from sermtl.training.task import EpochIterFactory, SERTask
 
 
@@ -47,9 +47,19 @@ def test_batches_hold_what_the_files_do(data: Path, workers: int) -> None:
     assert sorted(seen) == list(emotions) and len(batches) == 4
 
 
-def test_what_cannot_be_read_is_named(data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    batches = factory(data, 0)
-    batches.dataset.readers["speech"].places["train03"] = str(data / "gone.ark:6")
-    with caplog.at_level(logging.ERROR), pytest.raises(FileNotFoundError):
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (
+            "gone.ark:6",
+            r"^train03 can't be read \(.*No such file .*gone\.ark'\): bring .* back[^\n]*$",
+        ),
+        ("train/wav.ark:7", r"^train03: .*wav\.ark:7: neither a wav nor an array[^\n]*$"),
+    ],
+)
+def test_what_cannot_be_read_is_named(data: Path, workers: int, place: str, message: str) -> None:
+    batches = factory(data, workers)
+    batches.dataset.readers["speech"].places["train03"] = str(data / place)
+    with pytest.raises(UserError, match=message):
         list(batches.build_iter(1))
-    assert "train03 can't be read" in caplog.text
