@@ -102,7 +102,8 @@ class Experiment:
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
         for folder, stage in ((self.statsdir, 4), (self.tokensdir, 3)):
-            if not is_whole(folder / "done.json"):
+            marker = folder / "done.json"
+            if marker.exists() and not is_whole(marker):
                 raise UserError(
                     f"{folder} isn't as stage {stage} leaves it: run stage {stage} first"
                 )

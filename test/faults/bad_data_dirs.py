@@ -38,7 +38,7 @@ FORMAT = [
     harmless("spaces before", _line("utt2emo", "ann-2 sad", "ann-2   sad")),
 ]
 TOGETHER = [
-    Bad("a file is missing", remove(EMO), r"utt2emo is missing: run the stage before"),
+    Bad("a file is missing", remove(EMO), r"utt2emo is missing: run stage 1"),
     Bad("a line is missing", _line("utt2emo", "ann-ann-2 sad\n", ""), r"wav\.scp:2: ann-ann-2 is"),
     Bad(
         "one too many", _line("utt2emo", "bob", "ann-ann-3 sad\nbob"), r"utt2emo:3: ann-ann-3 isn't"

@@ -153,7 +153,7 @@ def test_a_process_that_dies(labels, tmp_path):
     """Its folder is a file, so that every process fails: an error, no endless wait."""
     (tmp_path / "audio").mkdir()
     (tmp_path / "audio" / f"{SIZE}-0").touch()
-    with pytest.raises(UserError, match="ended with status 1; run the same command again"):
+    with pytest.raises(FileExistsError, match=f"{SIZE}-0"):
         load(labels, tmp_path, str(SIZE))
 
 

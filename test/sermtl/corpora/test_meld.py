@@ -267,7 +267,7 @@ def test_stage_1_on_short_long_and_damaged_videos(ffmpeg, root, tmp_path, capsys
         (125, 3): "neither audio nor video (moov atom not found)",  # damaged as published, too
         (1, 1): "damaged or cut off",
         (1, 2): "no audio track was found in it",
-        (1, 3): "neither audio nor video",
+        (1, 3): "empty",
         (1, 4): "neither audio nor video",
     }
     meld = tmp_path / "MELD"
