@@ -101,9 +101,14 @@ def lines(path: Path) -> list[str]:
 
 
 def records(dump: Path, name: str) -> list[dict]:
-    """All records of all jobs."""
+    """All records of all jobs; a last line without its end is none."""
     shards = sorted((dump / name / "whisper").glob("shard.*.jsonl"))
-    return [json.loads(line) for shard in shards for line in lines(shard)]
+    return [
+        json.loads(line)
+        for shard in shards
+        for line in shard.read_bytes().split(b"\n")[:-1]
+        if line
+    ]
 
 
 def test_sets_are_transcribed_once_and_given_back(
@@ -246,8 +251,8 @@ def test_jobs_share_the_batches_of_all_sets(
         1: [["train4", "train3"]],
         2: [["train2", "train1"]],
         3: [["train0"]],
-        4: [["test2", "test1"]],
-        5: [["test0"]],
+        4: [["test2"]],  # which Whisper goes through in two windows
+        5: [["test1", "test0"]],
     }
 
 

@@ -224,7 +224,7 @@ def test_pickled_code_in_a_checkpoint_is_not_run(tmp_path):
             return (open, (str(tmp_path / "ran"), "w"))
 
     torch.save({"model": Evil()}, tmp_path / "checkpoint.pth")
-    with pytest.raises(Exception, match="it would run io.open"):
+    with pytest.raises(Exception, match=r"it would run io\.open"):
         checkpoint.load(tmp_path / "checkpoint.pth")
     assert not (tmp_path / "ran").exists()
 
