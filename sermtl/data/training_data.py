@@ -33,6 +33,9 @@ def check_training_data(statsdir: Path, dumps: Sequence[Path]) -> None:
     """
     classes = inventories(read_label_statistics(statsdir / LABELS))
     for part in ("train", "valid"):
+        for file in ("wav.scp", *LABEL_FILES.values(), SHAPES):
+            if not (statsdir / part / file).exists():
+                raise UserError(f"{statsdir / part / file} is missing: {AGAIN}")
         ids = read_column(statsdir / part / "wav.scp")
         for file in (*LABEL_FILES.values(), SHAPES):
             path = statsdir / part / file

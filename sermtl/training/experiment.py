@@ -101,13 +101,13 @@ class Experiment:
         for file, stage in needed.items():
             if not file.exists():
                 raise UserError(f"{file} is missing: run stage {stage} first")
+        check_training_data(self.statsdir, dumps)
         for folder, stage in ((self.statsdir, 4), (self.tokensdir, 3)):
             marker = folder / "done.json"
             if marker.exists() and not is_whole(marker):
                 raise UserError(
                     f"{folder} isn't as stage {stage} leaves it: run stage {stage} first"
                 )
-        check_training_data(self.statsdir, dumps)
         for dump in dumps:
             read_dump(dump)  # ESPnet reads the beginning of a clip whose archive is cut off
         now = {"conf.yaml": confs.dump(self.conf), "data.json": self._fingerprint()}

@@ -27,7 +27,7 @@ GONE = [
     (4, "dump/train/utt2emo", "dump/train/utt2emo is missing: run stage 1"),
     (4, "dump/train/wav.1.ark", "wav.1.ark: bring it back, or run stage 1"),
     (5, "exp/stats", "exp/stats/labels.json is missing: run stage 4"),
-    (5, "exp/stats/valid/utt2emo", "exp/stats isn't as stage 4 leaves it: run stage 4"),
+    (5, "exp/stats/valid/utt2emo", "exp/stats/valid/utt2emo is missing: run stage 4"),
     (5, "dump/tokens/bpe", "dump/tokens/bpe is missing: run stage 3"),
     (5, "dump/tokens/bpe/tokens.txt", "dump/tokens/bpe isn't as stage 3 leaves it: run stage 3"),
     (5, "dump/train/wav.1.ark", "wav.1.ark"),
