@@ -81,21 +81,27 @@ def custom(folder: Path, row: str = "a.wav,A,train", **options: str) -> object:
     return load_custom(None, folder / "data", str(folder / "m.csv"), **options)
 
 
+# What is text to readers for which all is text.
+TEXT = {"!!python/name:os.system", "!!python/module:os"}
+TEXT |= {"a long number", "no number", "no truth value", "no date"}
+
+
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("text", [*TAGS, *BOMBS.values()], ids=[*map(str, TAGS), *BOMBS])
-def test_yaml(reader, text, canary, tmp_path):
-    name, read = READERS[reader]
-    path = tmp_path / name
-    content = f"frontend_conf: {text}" if text in TAGS else text
+@pytest.mark.parametrize("name", [*TAGS, *BOMBS])
+def test_yaml(reader, name, canary, tmp_path):
+    file, read = READERS[reader]
+    path = tmp_path / file
+    content = BOMBS.get(name, f"frontend_conf: {name}")
     path.write_text(content, encoding="utf-8", errors="surrogateescape")
-    if reader == "info":
+    if reader == "label map" and name in TEXT:
+        read(path)
+    elif reader == "info":
         with pytest.raises(SystemExit, match="1"):
             read(path)
-        return
-    with pytest.raises(UserError) as caught:
-        read(path)
-        raise UserError(f"{path} is data")  # as text, where all is text
-    assert name in str(caught.value) and len(str(caught.value)) < 1000
+    else:
+        with pytest.raises(UserError) as caught:
+            read(path)
+        assert file in str(caught.value) and len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("tag", TAGS)

@@ -151,13 +151,12 @@ def posted(path: str, content: bytes = b"{}", kind: str = "application/json") ->
 def raw(visitor: Visitor, content: bytes) -> bytes:
     """What the server answers to these bytes."""
     port = urlsplit(str(visitor.http.base_url)).port
-    with socket.create_connection(("127.0.0.1", port), 60) as line:
-        line.sendall(content)
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), 60) as line, suppress(OSError):
+        line.sendall(content)  # it may hang up before it has heard all
         line.shutdown(socket.SHUT_WR)
-        answer = b""
-        with suppress(ConnectionResetError):  # it hung up before it had heard all
-            while block := line.recv(1 << 16):
-                answer += block
+        while block := line.recv(1 << 16):
+            answer += block
     return answer
 
 

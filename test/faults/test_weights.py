@@ -19,7 +19,7 @@ from tiny_corpus import arguments
 from tiny_whisper import write_checkpoint
 
 from sermtl import EmotionRecognizer, UserError
-from sermtl.model import weights
+from sermtl.model import build, weights
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.training import checkpoint
 from sermtl.training.task import SERTask
@@ -164,6 +164,19 @@ def test_models_larger_than_their_weights(name, tmp_path):
     save_file(SSLFrontend(WAVLM).encoder.model.state_dict(), folder / "model.safetensors")
     with pytest.raises(UserError, match="SSL model"):
         SSLFrontend(str(folder))
+
+
+def test_no_model_takes_memory_before_its_weights_fit(trained, monkeypatch):
+    devices = []
+
+    def compare(own: dict[str, torch.Tensor], _: object) -> str:
+        devices.append({tensor.device.type for tensor in own.values()})
+        return "too large"
+
+    monkeypatch.setattr(build, "misfits", compare)
+    with pytest.raises(UserError, match="too large"):
+        build.load_trained(trained / "config.yaml", trained / "final.pth")
+    assert devices == [{"meta"}]
 
 
 TRAPS = {
