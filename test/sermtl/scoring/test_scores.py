@@ -210,3 +210,48 @@ def test_folds_must_agree_and_be_disjoint() -> None:
         set_scores([first, predicted(name="fold2", ids=first.ids)])
     with pytest.raises(UserError, match="fold2 predicts"):
         set_scores([first, predicted(name="fold2", classes=CLASSES[::-1])])
+
+
+def test_what_is_always_answered_is_the_baseline() -> None:
+    references = predicted().references | {"emotion": ["H"] * 70 + ["N"] * 50}
+    scores = set_scores([predicted(references=references)])
+    assert scores["n_unlabelled"] == 0 and scores["n"] == 120
+    assert scores["majority"]["label"] == "H"
+    assert scores["majority"]["accuracy"] == pytest.approx(70 / 120)
+    unknown = set_scores([predicted(references=references | {"emotion": ["<unk>"] * 120})])
+    assert unknown["absent"]["emotion"] == "no utterance has a reference label"
+
+
+def test_open_scores_do_not_tell_of_the_set_again() -> None:
+    scores = set_scores([predicted()], closed_labels=["N", "H"])
+    assert not {"n", "n_unlabelled", "outside"} & scores["open"].keys()
+
+
+def test_both_kinds_of_trials_are_counted() -> None:
+    speakers = ["a"] * 5 + ["b"] * 2 + ["<unk>"] * 113
+    part = predicted(references=predicted().references | {"speaker": speakers})
+    eer = set_scores([part])["speaker_eer"]
+    assert eer["trials"] == {"same": 10 + 1, "different": 10}
+    assert "without" not in eer
+
+
+def test_a_gender_that_is_only_answered_or_only_told() -> None:
+    part = predicted()
+    part.answers["gender"] = ["male"] * 120
+    part.references["gender"] = ["female"] * 30 + ["male"] * 90
+    scores = set_scores([part])
+    assert scores["gender_uar"]["value"] == pytest.approx(0.5)
+    part.references["gender"], part.answers["gender"] = ["male"] * 120, ["female"] * 120
+    assert set_scores([part])["gender_accuracy"]["value"] == 0
+
+
+def test_texts_of_two_forms_are_told() -> None:
+    parts = [predicted(60, 1, "fold1"), predicted(60, 2, "fold2", text_form="english")]
+    assert set_scores(parts)["wer_form"] == "english+plain"
+
+
+def test_one_model_does_not_answer_twice() -> None:
+    part = predicted(name="fold1")
+    with pytest.raises(UserError, match="tested in fold1 and in fold1"):
+        set_scores([part, part], shared=True)
+    assert set_scores([part, predicted(name="fold2", ids=part.ids)], shared=True)["models"] == 2
