@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +15,8 @@ from sermtl.data import SAMPLE_RATE
 from sermtl.data.datadir import read_column
 from sermtl.errors import UserError, first_line
 
-KINDS = (b"RIFF", b"NPY")  # begins of entries: a wav, an array
+ARRAY = b"NPY"  # begins its entry
+WAV_HEADER = 44  # bytes before a clip's samples
 
 
 def append(stream: BinaryIO, archive: Path, utt_id: str, content: Any, **options: Any) -> str:
@@ -35,31 +37,47 @@ def append(stream: BinaryIO, archive: Path, utt_id: str, content: Any, **options
     return place
 
 
-def read(place: str) -> tuple[int, np.ndarray] | np.ndarray:
-    """An entry: ``(rate, samples)``, or an array.
+def read(place: str) -> np.ndarray:
+    """An entry: a clip's samples ``(N,)`` int16 at 16 kHz, or an array.
 
     kaldiio's own way in would run a place that is a command (``sox … |``), and an entry that is a
-    pickle.
+    pickle; of a clip that is cut off it would read the rest.
 
     Args:
         place: ``archive:offset``.
 
     Raises:
         UserError: for any other place, and entries that are damaged or of another kind.
-        OSError: if there is no such file.
     """
     archive, _, offset = place.rpartition(":")
     if not archive or not offset.isdecimal():
-        raise UserError(f"{place}: no place in an archive (file:offset); commands aren't run")
-    with open(archive, "rb") as stream:
-        stream.seek(int(offset))
-        if not stream.read(4).startswith(KINDS):
-            raise UserError(f"{place}: neither a wav nor an array: run stage 1 again")
-        stream.seek(int(offset))
-        try:
-            return read_kaldi(stream)
-        except Exception as error:  # a crafted entry may fail anywhere in its reader
-            raise UserError(f"{place}: damaged ({first_line(error)}): run stage 1 again") from error
+        raise UserError(f"{place}: no place in an archive (file:offset): run stage 1 again")
+    try:
+        with open(archive, "rb") as stream:
+            stream.seek(int(offset))
+            start = stream.read(WAV_HEADER)
+            if start.startswith(ARRAY):
+                stream.seek(int(offset))
+                return read_kaldi(stream)
+            size = int.from_bytes(start[-4:], "little")
+            content = stream.read(size)
+    except OSError as error:
+        raise UserError(
+            f"{place}: can't be read ({error}): bring the file back, or run stage 1 again"
+        ) from error
+    except Exception as error:  # a crafted array may fail anywhere in its reader
+        raise UserError(f"{place}: damaged ({first_line(error)}): run stage 1 again") from error
+    if start != _wav_header(size):
+        raise UserError(f"{place}: not a wav of 16 kHz, mono, 16 bit: run stage 1 again")
+    if len(content) < size:
+        raise UserError(f"{place}: cut off: run stage 1 again")
+    return np.frombuffer(content, "<i2")
+
+
+def _wav_header(size: int) -> bytes:
+    """What stands before ``size`` bytes of samples."""
+    fields = (size + 36, b"WAVEfmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+    return struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", *fields, b"data", size)
 
 
 class Archives(Mapping[str, np.ndarray]):
@@ -73,13 +91,7 @@ class Archives(Mapping[str, np.ndarray]):
         self.places = read_column(scp)
 
     def __getitem__(self, utt_id: str) -> np.ndarray:
-        entry = read(self.places[utt_id])
-        if not isinstance(entry, tuple):
-            return entry
-        rate, samples = entry
-        if rate != SAMPLE_RATE:
-            raise UserError(f"{self.places[utt_id]}: {rate} Hz, not {SAMPLE_RATE}")
-        return samples
+        return read(self.places[utt_id])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)

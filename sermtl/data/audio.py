@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from sermtl.data import SAMPLE_RATE
+from sermtl.data import SAMPLE_RATE, archive
 from sermtl.data.cut_off import filled_in, missing_bytes
 from sermtl.data.datadir import read_column, read_lengths
 from sermtl.data.ffmpeg import decode
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 MIN_SAMPLES = 400  # one frame of the encoders
 RATES = (1_000, 1_000_000)  # Hz; a broken header's 1 Hz would fill the memory
 FULL_SCALE = 32_768
-HEADER_BYTES = 44  # of a dumped clip
 LOUDEST = 2.0**31  # floats may be whole numbers of 32 bit; what is beyond was never sound
 DIGESTS = "audio.sha256"  # of each archive of a dumped set
 UNREADABLE = "unreadable.txt"  # of a dumped set: clips left out, and why
@@ -276,28 +274,12 @@ def dumped_samples(place: str) -> np.ndarray:
         place: ``archive:offset``.
 
     Raises:
-        UserError: if there is no clip in stage 1's format, or only the beginning of one.
+        UserError: if there is no clip, or only the beginning of one.
     """
-    archive, _, offset = place.rpartition(":")
-    try:
-        with open(archive, "rb") as stream:
-            stream.seek(int(offset))
-            header = stream.read(HEADER_BYTES)
-            length = int.from_bytes(header[-4:], "little")
-            content = stream.read(length)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{place}: can't be read ({error}): run stage 1 again") from error
-    if header != _header(length):
-        raise UserError(f"{place}: not a wav of 16 kHz, mono, 16 bit: run stage 1 again")
-    if len(content) < length:
-        raise UserError(f"{place}: cut off: run stage 1 again")
-    return np.frombuffer(content, "<i2").astype(np.float32) / FULL_SCALE
-
-
-def _header(length: int) -> bytes:
-    """What stands before ``length`` bytes of a dumped clip."""
-    fields = (length + 36, b"WAVEfmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
-    return struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", *fields, b"data", length)
+    samples = archive.read(place)
+    if samples.dtype != np.int16:
+        raise UserError(f"{place}: no clip: run stage 1 again")
+    return samples.astype(np.float32) / FULL_SCALE
 
 
 def audio_files(folder: str | Path) -> list[Path]:
@@ -322,13 +304,13 @@ def _check_archives(dump: Dump) -> None:
     """Refuse archives that end before their last clip does; its rest would be missing unnoticed."""
     ends: dict[str, int] = {}
     for place, samples in zip(dump.paths.values(), dump.lengths, strict=True):
-        archive, _, offset = place.rpartition(":")
-        end = int(offset) + HEADER_BYTES + 2 * samples
-        ends[archive] = max(end, ends.get(archive, 0))
-    for archive, end in ends.items():
-        size = os.path.getsize(archive) if os.path.exists(archive) else 0
+        file, _, offset = place.rpartition(":")
+        end = int(offset) + archive.WAV_HEADER + 2 * samples
+        ends[file] = max(end, ends.get(file, 0))
+    for file, end in ends.items():
+        size = os.path.getsize(file) if os.path.exists(file) else 0
         if size < end:
-            raise UserError(f"{archive}: {size} bytes, {end} were written: run stage 1 again")
+            raise UserError(f"{file}: {size} bytes, {end} were written: run stage 1 again")
 
 
 def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
