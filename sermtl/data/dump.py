@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sermtl.data import SAMPLE_RATE
 from sermtl.data.archive import append
 from sermtl.data.audio import UNREADABLE, change_speed, read_audio, to_int16
 from sermtl.data.datadir import unfit
@@ -122,7 +121,7 @@ def _write_shard(utterances: Sequence[Utterance], archive: Path) -> Dumped:
             finally:
                 if source_of(u) != source:
                     dumped.changed.append(u.id)
-            dumped.places[u.id] = append(stream, archive, u.id, (SAMPLE_RATE, samples))
+            dumped.places[u.id] = append(stream, archive, u.id, samples)
             dumped.samples[u.id] = len(samples)
             if samples.min() == samples.max():
                 dumped.silent.append(u.id)

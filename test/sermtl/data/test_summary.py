@@ -89,9 +89,7 @@ def dumped(data, folder):
             for line in (source / "wav.scp").read_text().splitlines():
                 utt_id, path = line.split(" ", 1)
                 samples = np.round(read_audio(path) * 32768).astype(np.int16)
-                places[utt_id] = append(
-                    stream, target / "wav.1.ark", utt_id, (SAMPLE_RATE, samples)
-                )
+                places[utt_id] = append(stream, target / "wav.1.ark", utt_id, samples)
                 lengths[utt_id] = str(len(samples))
         write_column(target / "wav.scp", places)
         write_column(target / "utt2num_samples", lengths)
