@@ -1,6 +1,5 @@
 """Dumping a set's audio: as few archives, in parallel, going on after an end."""
 
-
 import numpy as np
 import pytest
 import soundfile
