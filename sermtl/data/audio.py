@@ -145,7 +145,7 @@ def _stretch(
             file.seek(first)
         while mono.frames < frames:
             wanted = min(frames - mono.frames, block_size)
-            block = file.read(wanted, dtype="float32", always_2d=True)
+            block = file.read(wanted, dtype="float32")
             if not len(block):
                 break
             mono.add(block)
@@ -250,7 +250,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
         raise UserError(f"only {len(samples)} samples at 16 kHz, at least {MIN_SAMPLES} are needed")
     values = _within_full_scale(samples) * FULL_SCALE
     np.round(values, out=values)
-    np.clip(values, -FULL_SCALE, FULL_SCALE - 1, out=values)  # 1.0 is 32768, too
+    np.minimum(values, FULL_SCALE - 1, out=values)  # 1.0 is 32768, too
     return values.astype(np.int16)
 
 

@@ -65,8 +65,8 @@ def read_column(path: str | Path) -> dict[str, str]:
             raise UserError(f"{where}: {utt_id} appears twice")
         if utt_id < previous:
             raise UserError(
-                f"{where}: not sorted, {excerpt(utt_id)} after {excerpt(previous)} (sort with "
-                "LC_ALL=C)"
+                f"{where}: not sorted, {excerpt(utt_id)} after {excerpt(previous)} "
+                "(sort with LC_ALL=C)"
             )
         values[utt_id] = value.strip()
         previous = utt_id
@@ -162,7 +162,7 @@ def _inverse(utt2spk: Mapping[str, str]) -> dict[str, str]:
 def _check_speakers(path: Path, expected: Mapping[str, str]) -> None:
     found = read_column(path)
     for number, (speaker, ids) in enumerate(found.items(), 1):
-        if ids.split() != expected.get(speaker, "").split():
+        if " ".join(ids.split()) != expected.get(speaker):
             raise UserError(
                 f"{path}:{number}: {excerpt(speaker)} has other utterances in utt2spk: mend one "
                 f"of them, or remove {path.name}"

@@ -35,7 +35,7 @@ class Utterances:
             raise UserError(f"{utt_id}: {error}") from error
         except Exception as error:  # of whatever reader
             raise UserError(
-                f"{utt_id} can't be read ({first_line(error)}): bring its file back, or run stage "
-                "1 again"
+                f"{utt_id} can't be read ({first_line(error)}): bring its file back, "
+                "or run stage 1 again"
             ) from error
         return utt_id, self.preprocess(utt_id, data)

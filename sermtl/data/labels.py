@@ -36,7 +36,7 @@ class LabelInventory:
         """
         of_name = {name: label for label, name in other.classes.items()}
         return {
-            label: of_name.get(name, of_name.get(self.elsewhere.get(name, "")))
+            label: of_name.get(name, of_name.get(self.elsewhere.get(name)))
             for label, name in self.classes.items()
         }
 

@@ -43,7 +43,7 @@ class Units:
         """Counts of utterances (N, K) summed within units: (count, K)."""
         if self.count == len(rows):
             return rows
-        return np.stack([np.bincount(self.index, column, self.count) for column in rows.T], axis=1)
+        return np.stack([np.bincount(self.index, column) for column in rows.T], axis=1)
 
 
 def resampling_units(speakers: Sequence[str], ids: Sequence[str] | None = None) -> Units:
@@ -61,7 +61,7 @@ def resampling_units(speakers: Sequence[str], ids: Sequence[str] | None = None) 
         # In a tuple, an utterance's id is no speaker's name.
         name, members = "speakers", [s if s != UNKNOWN else (utt_id,) for s, utt_id in pairs]
     order = {unit: number for number, unit in enumerate(dict.fromkeys(members))}
-    index = np.fromiter(map(order.__getitem__, members), np.int64, len(members))
+    index = np.fromiter(map(order.__getitem__, members), np.int64)
     return Units(name, index, len(order))
 
 

@@ -121,11 +121,11 @@ def emotion_cells(
     Returns:
         (N,) bool, the answers that are scored, and their (n, C * C) cells.
     """
-    references = np.array(reference(parts, "emotion"), dtype=object)
+    references, wanted = reference(parts, "emotion"), set(scored or labels)
     hypotheses = np.concatenate([part.emotions(labels) for part in parts])
-    chosen = np.isin(references, scored or labels)
+    chosen = np.array([label in wanted for label in references])
     number = {label: i for i, label in enumerate(labels)}
-    indices = np.array([number[label] for label in references[chosen]], dtype=np.int64)
+    indices = np.array([number[label] for label in compress(references, chosen)], dtype=np.int64)
     return chosen, one_hot_cells(indices, hypotheses[chosen], len(labels))
 
 
@@ -280,8 +280,8 @@ def _speaker(parts: Sequence[Predicted]) -> tuple[dict[str, Any], dict[str, str]
     if not models:
         return {}, {"speaker_eer": next(iter(reasons.values()))}
     members = [part for group in _by_model(parts).values() for part in group]
-    everything = np.ones(offset, dtype=bool)
-    rate = verification.pooled_error_rate(models, units_of(members, everything))
+    units = resampling_units(reference(members, "speaker"), _ids(members))
+    rate = verification.pooled_error_rate(models, units)
     pairs = {
         "same": sum(int(model.same.sum()) for model in models),
         "different": sum(int((~model.same).sum()) for model in models),

@@ -1,13 +1,17 @@
+from contextlib import nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sermtl.data.datadir import (
     FILES,
+    audio_file,
     label_columns,
     merge,
     read_column,
     read_data_dir,
+    read_lengths,
     unfit,
     write_column,
     write_data_dir,
@@ -27,6 +31,8 @@ from sermtl.errors import UserError
         (b"a 1\nb  \n", 2, "no value"),
         (b" 1\n", 1, "no utterance id"),
         (b"a 1\nb 2", 2, "no line end"),
+        (b"a 1\nb \xff\n", 2, "not UTF-8"),
+        (b"\xef\xbb\xbfa 1\n", 1, "BOM"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, content, line, message):
@@ -37,12 +43,19 @@ def test_bad_lines_are_named(tmp_path, content, line, message):
     assert f"{file}:{line}" in str(error.value)
 
 
-def test_missing_and_undecodable_files(tmp_path):
-    with pytest.raises(UserError, match="missing"):
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="text is missing"):
         read_column(tmp_path / "text")
-    (tmp_path / "text").write_bytes(b"a \xff\n")
-    with pytest.raises(UserError, match="UTF-8"):
-        read_column(tmp_path / "text")
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "inf", "nan", "1.5"])
+def test_lengths_are_whole_numbers(tmp_path, value):
+    write_column(tmp_path / "utt2num_samples", {"a": "0", "b": "1e3"})
+    assert read_lengths(tmp_path, ["a", "b"]) == {"a": 0, "b": 1000}
+    write_column(tmp_path / "utt2num_samples", {"a": "0", "b": value})
+    said = "1.5 samples" if value == "1.5" else f"'{value}', not a number"
+    with pytest.raises(UserError, match=f"^{tmp_path}/utt2num_samples:2: b has {said}"):
+        read_lengths(tmp_path, ["a", "b"])
 
 
 @pytest.fixture
@@ -86,6 +99,40 @@ def test_spk2utt_is_the_inverse_of_utt2spk(tmp_path):
     assert read_column(tmp_path / "spk2utt") == {"s1": "u2 u3", "s2": "u1"}
 
 
+@pytest.mark.parametrize(
+    ("speakers", "message"),
+    [
+        ({"s1": "u2  u3", "s2": "u1"}, None),
+        ({"s1": "u2 u3", "s2": "u1", "s3": "u1"}, "spk2utt:3: s3 has other"),
+        ({"s1": "u2 u3", "s2": "u3"}, "spk2utt:2: s2 has other"),
+        ({"s1": "u2 u3"}, "spk2utt: s2, who is in utt2spk, is missing"),
+    ],
+)
+def test_spk2utt_must_be_that_inverse(tmp_path, columns, speakers, message):
+    made = columns(["u1", "u2", "u3"])
+    write_data_dir(tmp_path, made | {"utt2spk": {"u1": "s2", "u2": "s1", "u3": "s1"}})
+    write_column(tmp_path / "spk2utt", speakers)
+    with pytest.raises(UserError) if message else nullcontext() as error:
+        read_data_dir(tmp_path)
+    assert not message or str(error.value).startswith(f"{tmp_path}/{message}")
+
+
+@pytest.mark.parametrize("command", ["sox a.mp3 -t wav - |", "| cat"])
+def test_commands_are_refused(tmp_path, columns, command):
+    write_data_dir(tmp_path, columns(["a", "b"]))
+    write_column(tmp_path / "wav.scp", columns(["a"])["wav.scp"] | {"b": command})
+    with pytest.raises(UserError, match=r"wav\.scp:2: .* is a command"):
+        read_data_dir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "file"),
+    [("/a:b/c.ark:12", "/a:b/c.ark"), ("/a:b/c.wav", "/a:b/c.wav"), (":7", ":7")],
+)
+def test_the_file_of_a_place(place, file):
+    assert audio_file(place) == file
+
+
 def test_espnets_category_file_is_never_written(tmp_path, columns):
     write_data_dir(tmp_path, columns(["a"]))
     assert not (tmp_path / "utt2category").exists()
@@ -119,9 +166,9 @@ def test_values_that_would_break_a_line_are_refused(tmp_path, value):
         write_column(tmp_path / "text", {"a": value})
 
 
-@pytest.mark.parametrize("values", [{"a": "/caf\udce9/b.wav"}, {"caf\udce9": "b.wav"}])
+@pytest.mark.parametrize("values", [{"a": "/caf\udce9/b"}, {"\ud800": "b"}, {"a": "\udfff"}])
 def test_what_is_no_utf8_is_refused(tmp_path, values):
-    with pytest.raises(UserError, match=r"wav\.scp: not UTF-8: .*udce9"):
+    with pytest.raises(UserError, match=r"wav\.scp: not UTF-8: .*ud[8cf]"):
         write_column(tmp_path / "wav.scp", values)
     assert not list(tmp_path.iterdir())
 

@@ -24,6 +24,11 @@ def test_classes_in_order_and_the_corpus_map(tmp_path):
         ("classes: {a: x, b: x}", "two classes are named 'x'"),
         ("classes: {a: b}\nelsewhere: {a: c}", "'a', which names none"),
         ("classes: {a: b}\nelsewhere: [x]", "elsewhere"),
+        ("classes: {a: b, c: ' '}", "'c', nor be named ' '"),
+        ("classes: {a: b, '': c}", "'', nor be named 'c'"),
+        ("classes: {a: b, <unk>: c}", "'<unk>', nor"),
+        ("classes: {a: b}", "two or more, not a$"),
+        ("classes: {}", "two or more, not 0$"),
     ],
 )
 def test_bad_files_are_named(tmp_path, content, message):

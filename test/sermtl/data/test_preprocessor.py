@@ -40,6 +40,7 @@ def test_unknown_transcripts_have_no_tokens(tokenizer):
     preprocess = SERPreprocessor(INVENTORIES, tokenizer)
     assert len(preprocess("u", {**ROW, "text": "<unk>"})["text"]) == 0
     assert len(SERPreprocessor(INVENTORIES)("u", ROW)["text"]) == 0
+    assert preprocess("u", {**ROW, "text": "<unk>"})["text"].dtype == np.int64
 
 
 def test_augmentation_differs_between_epochs_and_repeats_within(tokenizer):
@@ -48,11 +49,41 @@ def test_augmentation_differs_between_epochs_and_repeats_within(tokenizer):
     preprocess = SERPreprocessor(INVENTORIES, tokenizer, noise, seed=3)
     first, again = preprocess("u", row)["speech"], preprocess("u", row)["speech"]
     other = preprocess("v", row)["speech"]
+    assert first.dtype == np.float32
     preprocess.epoch = 1
     later = preprocess("u", row)["speech"]
     assert np.array_equal(first, again)
     assert not np.array_equal(first, later)
     assert not np.array_equal(first, other)
+
+
+def test_what_is_augmented_are_fractions_of_full_scale():
+    class Nothing(Augmentation):
+        def __call__(self, speech, random):
+            assert speech.dtype == np.float32
+            return speech
+
+    preprocess = SERPreprocessor(INVENTORIES, augmentation=Nothing())
+    assert preprocess("u", ROW)["speech"].tolist() == [0.0, 0.5, -1.0]
+    double = {**ROW, "speech": np.array([0.5, -1.0])}
+    assert preprocess("u", double)["speech"].tolist() == [0.5, -1.0]
+
+
+def test_a_set_may_have_no_transcripts(tokenizer):
+    row = {key: value for key, value in ROW.items() if key != "text"}
+    assert len(SERPreprocessor(INVENTORIES, tokenizer)("u", row)["text"]) == 0
+
+
+def test_every_stretch_of_a_long_clip_is_as_likely():
+    row = {**ROW, "speech": np.arange(102, dtype=np.int16)}
+    preprocess = SERPreprocessor(INVENTORIES, longest=100, anywhere=True)
+    starts = []
+    for epoch in range(300):
+        preprocess.epoch = epoch
+        sample = preprocess("u", row)
+        assert len(sample["speech"]) == 100
+        starts.append(int(sample["speech"][0]))
+    assert min(map(starts.count, range(3))) > 60
 
 
 def test_of_a_long_clip_training_takes_another_stretch_in_every_epoch(tokenizer):
@@ -91,7 +122,12 @@ def test_hidden_states_are_taken_as_they_are(tokenizer):
 def test_batches_are_padded_with_zeros_and_minus_ones(tokenizer):
     preprocess = SERPreprocessor(INVENTORIES, tokenizer)
     short = {**ROW, "speech": ROW["speech"][:1], "text": "a"}
-    ids, batch = batch_of(preprocess("u", ROW), preprocess("v", short))
+    samples = preprocess("u", ROW), preprocess("v", short)
+    assert samples[0]["text"].dtype == samples[0]["emotion"].dtype == np.int64
+    _, made = collate([("u", samples[0]), ("v", samples[1])])
+    tensors = {name for name, value in made.items() if isinstance(value, torch.Tensor)}
+    assert tensors == {"speech"}  # a tensor's shared memory takes long, and samples are many
+    ids, batch = batch_of(*samples)
     assert ids == ["0", "1"]
     assert batch["speech"].tolist() == [[0.0, 0.5, -1.0], [0.0, 0.0, 0.0]]
     assert batch["speech_lengths"].tolist() == [3, 1]
@@ -116,6 +152,17 @@ def test_noise_has_the_asked_for_ratio(snr):
     noisy = Augmentation(noise_snr=[snr, snr], noise_prob=1.0)(speech, np.random.default_rng(0))
     ratio = 10 * np.log10(np.square(speech).mean() / np.square(noisy - speech).mean())
     assert ratio == pytest.approx(snr, abs=0.2)
+    assert noisy.dtype == np.float32
+
+
+def test_half_of_the_utterances_get_noise():
+    speech, random = np.ones(400, np.float32), np.random.default_rng(0)
+    noise = Augmentation(noise_snr=[5, 10])
+    changed = [not np.array_equal(noise(speech, random), speech) for _ in range(200)]
+    assert 70 < sum(changed) < 130
+    never = Augmentation(noise_snr=[5, 10], noise_prob=0.0)
+    assert np.array_equal(never(speech, random), speech)
+    assert np.array_equal(Augmentation(noise_prob=1.0)(speech, random), speech)
 
 
 def test_speed_changes_the_length_and_pitch():

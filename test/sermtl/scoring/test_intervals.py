@@ -42,6 +42,12 @@ def test_units_are_speakers_only_where_ten_are_known() -> None:
     assert units.index[-1] != units.index[-2]
 
 
+def test_units_sum_their_utterances() -> None:
+    rows = np.array([[1, 2], [3, 4], [5, 6]])
+    speakers = intervals.Units("speakers", np.array([0, 1, 0]), 2)
+    assert speakers.sums(rows).tolist() == [[6, 8], [3, 4]]
+
+
 def test_value_and_resamples_are_of_whole_speakers() -> None:
     reference, hypothesis = draw(60)
     units = resampling_units([f"s{i // 5}" for i in range(60)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jiwer
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import sklearn.metrics as sk
 from random_answers import CLASSES, predicted
 
 from sermtl.errors import UserError
+from sermtl.scoring import verification
 from sermtl.scoring.scores import set_scores
 from sermtl.scoring.tables import summary
 
@@ -166,6 +169,8 @@ def test_clips_that_could_not_be_read_are_told() -> None:
     assert scores["n_unreadable"] == 3
     assert "3 left out because their audio can't be read" in summary({"test": scores})
     assert "n_unreadable" not in set_scores([predicted()])
+    models = [predicted(name=name, ids=predicted().ids, unreadable=2) for name in "ab"]
+    assert set_scores(models, shared=True)["n_unreadable"] == 2  # of the set, whoever answers
 
 
 def test_folds_are_pooled_but_trials_stay_within() -> None:
@@ -208,7 +213,7 @@ def test_folds_must_agree_and_be_disjoint() -> None:
     first = predicted(name="fold1")
     with pytest.raises(UserError, match="tested in fold1 and in fold2"):
         set_scores([first, predicted(name="fold2", ids=first.ids)])
-    with pytest.raises(UserError, match="fold2 predicts"):
+    with pytest.raises(UserError, match=r"^fold2 predicts .*, fold1 "):
         set_scores([first, predicted(name="fold2", classes=CLASSES[::-1])])
 
 
@@ -255,3 +260,29 @@ def test_one_model_does_not_answer_twice() -> None:
     with pytest.raises(UserError, match="tested in fold1 and in fold1"):
         set_scores([part, part], shared=True)
     assert set_scores([part, predicted(name="fold2", ids=part.ids)], shared=True)["models"] == 2
+    assert "models" not in set_scores([part], shared=True)
+    assert "models" not in set_scores([part, predicted(name="fold2")])
+
+
+def test_speaker_trials_are_of_the_folds_own_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [predicted(n, name=f"fold{n}") for n in (30, 45, 20)]
+    for part in parts:
+        part.references["speaker"] = [f"{part.name}-s{i % 5}" for i in range(len(part.ids))]
+    given = []
+    monkeypatch.setattr(verification, "pooled_error_rate", lambda *of: given.append(of) or {})
+    set_scores(parts)
+    ((models, units),) = given
+    for number, trials in enumerate(models):
+        sides = [units.index[places] for places in (trials.first, trials.second)]
+        assert ((sides[0] == sides[1]) == trials.same).all()
+        assert np.unique(sides).tolist() == [5 * number + i for i in range(5)]
+    # Of fewer than ten speakers the utterances are drawn, each with both models' answers.
+    set_scores([parts[0], dataclasses.replace(parts[0], name="other")], shared=True)
+    assert given[1][1].index.tolist() == [*range(30), *range(30)]
+
+
+def test_what_a_set_shares_with_training_is_told() -> None:
+    shared = {"utterances": 3, "lacking": {"A": 2}}
+    scores = set_scores([predicted(against_training=shared)])
+    assert scores["against_training"] == shared
+    assert "against_training" not in set_scores([predicted()])
