@@ -64,12 +64,8 @@ def _in_pieces(layers: Sequence[nn.Module], wave: Tensor) -> bool:
     trained = torch.is_grad_enabled() and any(
         p.requires_grad for layer in layers for p in layer.parameters()
     )
-    return wave.device.type == "cpu" and not trained and not any(map(_group_norm, layers))
-
-
-def _group_norm(layer: nn.Module) -> nn.GroupNorm | None:
-    norm = getattr(layer, "layer_norm", None)
-    return norm if isinstance(norm, nn.GroupNorm) else None
+    over_clips = any(isinstance(m, nn.GroupNorm) for layer in layers for m in layer.modules())
+    return wave.device.type == "cpu" and not trained and not over_clips
 
 
 def _run(parts: Sequence[_Layer], rows: Tensor, clips: Sequence[tuple[int, int]]) -> Tensor:

@@ -130,6 +130,9 @@ def build_config(values: dict, source: str) -> PretrainedConfig:
         limit = MAX_LAYERS if name.endswith("layers") else MAX_SIZE
         if isinstance(value, int) and value > limit:  # before it fills the memory
             raise UserError(f"{source}: {name} is {value}, and no encoder has over {limit}")
+        number = isinstance(value, int | float)
+        if number and name.endswith("dropout") and not 0 <= value < 1:
+            raise UserError(f"{source}: {name} is {value}, not a share from 0 to less than 1")
     try:
         config = AutoConfig.for_model(model_type, **values)
     except Exception as error:  # of many kinds, for values of the wrong one

@@ -26,7 +26,12 @@ def test_tensors_with_odd_numbers_are_named(dtype):
 
 @pytest.mark.parametrize(
     ("finite", "told"),
-    [([True, False, False], "come of b c"), ([True] * 3, None), ([False] * 3, None)],
+    [
+        ([True, False, False], "come of b c"),
+        ([True, True, False], "come of c"),
+        ([True] * 3, None),
+        ([False] * 3, None),
+    ],
 )
 def test_utterances_are_named_where_others_are_sound(caplog, finite, told):
     name_odd(["a", "b", "c"], torch.tensor(finite))
