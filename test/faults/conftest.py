@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import ast
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +51,6 @@ def pytest_terminal_summary(terminalreporter) -> None:
         return
     terminalreporter.section("faults")
     for name in sorted(cases):
-        module = sys.modules.get(f"test.faults.{name}") or sys.modules.get(name)
-        promise = (module.__doc__ or name).splitlines()[0] if module else name
+        module = ast.parse((HERE / f"{name}.py").read_text())
+        promise = (ast.get_docstring(module) or name).splitlines()[0]
         terminalreporter.line(f"{cases[name]:5} cases, {losses[name]} losses: {promise}")
