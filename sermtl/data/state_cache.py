@@ -136,8 +136,8 @@ def _write_archive(dump: Dump, archive: Path, frontend: Any, batches: list[list[
                 array = np.ascontiguousarray(row[:count])
                 if not np.isfinite(array).all():
                     raise UserError(
-                        f"{utt_id}: a hidden state is beyond float16: set cache_hidden_states: "
-                        "false"
+                        f"{utt_id}: a hidden state is beyond float16: "
+                        "set cache_hidden_states: false"
                     )
                 places[utt_id] = append(stream, archive, utt_id, array)
     write_column(archive.with_suffix(".scp"), places)

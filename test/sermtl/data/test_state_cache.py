@@ -13,6 +13,7 @@ from sermtl.data.state_cache import (
     cache_folder,
     check_cacheable,
     check_clips,
+    encoder_files,
     stage_of,
     write_states,
 )
@@ -57,14 +58,17 @@ def test_clips_that_training_would_take_a_part_of_are_refused(dump):
     lengths = read_column(dump / "utt2num_samples")
     longest = max(lengths, key=lambda utt_id: int(lengths[utt_id]))
     check_clips(dump, int(lengths[longest]) / 16000)
-    with pytest.raises(UserError, match=rf"{longest} of .*max_clip_seconds is 0\.\d+: set either"):
+    with pytest.raises(UserError, match=rf"^{longest} of {dump}: 0\.\d\d s, .* is 0\.\d+: set"):
         check_clips(dump, (int(lengths[longest]) - 1) / 16000)
 
 
 def test_another_encoder_has_another_place_and_is_not_done(dump):
     other = {**FRONTEND, "normalize": True}
     assert cache_folder(dump, FRONTEND) != cache_folder(dump, other)
+    swapped = dict(reversed(FRONTEND.items()))
+    assert cache_folder(dump, FRONTEND) == cache_folder(dump, swapped)
     stage = stage_of(dump, FRONTEND)
+    assert stage.marker.parent == cache_folder(dump, FRONTEND)
     assert not stage.is_done()
     stage.finish([])
     assert stage_of(dump, FRONTEND).is_done()
@@ -91,6 +95,30 @@ def test_a_killed_run_goes_on_where_it_was(dump, monkeypatch):
     written = write_states(opened, folder, frontend, parts, begun, print)
     assert len(calls) == len(parts) + 1
     assert sorted(read_column(written[-1])) == opened.ids
+
+
+def test_what_other_work_left_is_not_taken(dump, monkeypatch):
+    monkeypatch.setattr(state_cache, "ARCHIVE_BATCHES", 2)
+    frontend, opened = ser_model().eval().frontend, read_dump(dump)
+    folder, parts = cache_folder(dump, FRONTEND), [[i] for i in range(5)]
+    folder.mkdir()
+    write_column(folder / "states.1.scp", {"someone": "else.ark:7"})
+    reports = []
+    begun = stage_of(dump, FRONTEND, "begun.json")
+    written = write_states(opened, folder, frontend, parts, begun, reports.append)
+    names = ["states.1.ark", "states.2.ark", "states.3.ark", "states.scp"]
+    assert written == [folder / name for name in names]
+    assert list(read_column(written[-1])) == opened.ids[:5]
+    assert [line.split()[0] for line in reports] == ["valid:"] * 3
+    assert [line.split()[-2] for line in reports] == ["2/6", "4/6", "5/6"]
+
+
+def test_an_encoders_files_are_its_config_and_weights(tmp_path):
+    names = ["a.bin", "b.safetensors", "config.json", "preprocessor_config.json"]
+    for name in [*names, "README.md", "vocab.json"]:
+        (tmp_path / name).touch()
+    assert encoder_files(str(tmp_path)) == [tmp_path / name for name in names]
+    assert encoder_files(None) == []
 
 
 def test_other_audio_or_weights_are_other_work(dump, tmp_path):
