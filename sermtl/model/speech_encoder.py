@@ -29,7 +29,7 @@ class SpeechEncoder(nn.Module, ABC):
         width: D of the hidden states.
         min_samples: shortest clip that gives a frame.
         max_samples: longest clip the encoder can represent; None without a limit.
-        prefixes: where a checkpoint may keep this encoder's tensors.
+        prefixes: under which a checkpoint may keep this encoder's tensors.
         checkpoint_from: first layer whose activations are recomputed in the backward pass.
     """
 

@@ -191,7 +191,7 @@ def load_weights(
 
     Args:
         module: transformers' encoder; its own tensors may be on the meta device.
-        prefixes: where its tensors may sit in the checkpoint; the first that occurs is taken.
+        prefixes: of its tensors' names in the checkpoint; the first that occurs is taken, or none.
         source: what error messages call the checkpoint.
         unused: tensors of ``module`` that never act, so that a checkpoint may lack them.
 

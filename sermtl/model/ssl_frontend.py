@@ -194,9 +194,7 @@ class SSLFrontend(AbsFrontend):
         lengths = speech_lengths.cpu()  # once and first: later, a GPU would finish its work before
         self._check_lengths(speech, lengths)
         speech = speech[:, : int(lengths.max())].float()
-        with torch.autocast(speech.device.type, enabled=False):
-            speech, lengths = self._prepare(speech, lengths)
-        return self.encoder(speech, lengths)
+        return self.encoder(*self._prepare(speech, lengths))
 
     def train(self, mode: bool = True) -> SSLFrontend:
         """Train or eval mode; frozen parts stay in eval mode."""

@@ -30,17 +30,15 @@ class Wav2Vec2Family(SpeechEncoder):
         spec_augment: mask spans of time and channels in training, by the config's numbers.
     """
 
-    def __init__(self, config: PretrainedConfig, spec_augment: bool = False) -> None:
+    def __init__(self, config: PretrainedConfig, spec_augment: bool) -> None:
         super().__init__()
         from transformers import HubertModel, Wav2Vec2Model, WavLMModel
 
         classes = {"wavlm": WavLMModel, "hubert": HubertModel, "wav2vec2": Wav2Vec2Model}
         self.model = model = classes[config.model_type](config)
-        if config.model_type != "wavlm":
-            model.set_attn_implementation("sdpa")
         self.spec_augment = spec_augment
         self.width = config.hidden_size
-        self.prefixes = (f"{model.base_model_prefix}.", "")
+        self.prefixes = (f"{model.base_model_prefix}.",)
         self.min_samples = 1
         for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
             self.min_samples = (self.min_samples - 1) * stride + kernel

@@ -30,14 +30,13 @@ class WhisperSpeechEncoder(SpeechEncoder):
     """
 
     min_samples = 400  # as the other encoders; one STFT window
-    prefixes = ("model.encoder.", "encoder.", "")
+    prefixes = ("model.encoder.", "encoder.")
 
-    def __init__(self, config: PretrainedConfig, spec_augment: bool = False) -> None:
+    def __init__(self, config: PretrainedConfig, spec_augment: bool) -> None:
         super().__init__()
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
         self.model = WhisperEncoder(config)
-        self.model.set_attn_implementation("sdpa")
         self.spec_augment = spec_augment
         self.width = config.d_model
         self.max_samples = config.max_source_positions * 2 * HOP

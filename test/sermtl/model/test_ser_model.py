@@ -1,11 +1,29 @@
+import logging
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import COUNTS, EMOTIONS, GENDERS, SPEAKERS, TASK_SUBSETS, TOKENS, batch, ser_model
+import yaml
+from tiny import (
+    CLASSES,
+    COUNTS,
+    EMOTIONS,
+    GENDERS,
+    SPEAKERS,
+    TASK_SUBSETS,
+    TOKENS,
+    batch,
+    ser_model,
+)
+
+from sermtl.model import ser_model as module
+from sermtl.model.ser_model import Outputs, SERModel
+
+CONF = Path(__file__).parents[3] / "conf" / "train.yaml"
 
 
 def names(tasks):
@@ -84,7 +102,7 @@ def test_loss_is_equation_one_over_the_labelled_utterances(tasks):
     expected = (1 - 0.2 * len(tasks)) * parts["emotion"] + 0.3 * parts["swfc"]
     expected = expected + 0.2 * sum(parts[task] for task in tasks)
     torch.testing.assert_close(loss, expected)
-    assert weight == 1
+    assert weight == 1 and stats["loss"] == loss
     for task, value in parts.items():
         torch.testing.assert_close(stats[f"loss_{task}"], value.detach().reshape(1))
 
@@ -100,6 +118,16 @@ def test_a_batch_without_a_tasks_labels_keeps_its_head_in_the_graph():
     assert stats["loss_gender"].isnan() and stats["loss_asr"].isnan()
     assert all(p.grad is not None for p in model.branches["gender"].classifier.parameters())
     assert not model.branches["gender"].classifier.weight.grad.any()
+
+
+def test_a_single_label_counts_whole():
+    model, data = ser_model(tasks=["gender"], alpha=0.2, beta=0.0), batch(4)
+    data["gender"][:3], data["gender"][3] = -1, 1
+    loss, stats, _ = model(**data)
+    logits = model.outputs(data["speech"], data["speech_lengths"]).logits["gender"]
+    expected = F.cross_entropy(logits[3:], data["gender"][3:])
+    torch.testing.assert_close(stats["loss_gender"], expected.detach().reshape(1))
+    torch.testing.assert_close(loss, 0.8 * stats["loss_emotion"][0] + 0.2 * expected)
 
 
 def test_transcripts_with_too_few_frames_are_masked_and_counted():
@@ -159,18 +187,29 @@ def test_balanced_weighting_is_that_of_scikit_learn():
 
     labels = [i for i, count in enumerate(COUNTS) for _ in range(count)]
     expected = compute_class_weight("balanced", classes=np.arange(len(COUNTS)), y=labels)
-    model = ser_model(class_weighting="balanced")
+    balanced = {"class_weighting": "balanced"}
+    model = ser_model(**balanced)
     assert model.emotion_weights.tolist() == pytest.approx(expected.tolist())
     assert ser_model().emotion_weights.tolist() == [1] * len(COUNTS)
+    assert "emotion_weights" not in model.state_dict()
+    with torch.device("meta"):
+        weights = ser_model().emotion_weights
+    torch.testing.assert_close(weights, torch.ones(len(COUNTS)))  # of the same type, too
+    rare = SERModel(model.frontend, {"emotion": list("ab")}, [0, 6], tasks=[], **balanced)
+    assert rare.emotion_weights.tolist() == [3.0, 0.5]
 
 
 def test_bfloat16_keeps_losses_in_float32_and_near():
     torch.manual_seed(0)
     model = ser_model().train()
     data = batch(4)
+    exact = model.outputs(data["speech"], data["speech_lengths"]).logits
     full, _, _ = model(**data)
     model.swfc.queue_labels.fill_(-1)
     model.dtype = torch.bfloat16
+    logits = model.outputs(data["speech"], data["speech_lengths"]).logits
+    for task, value in logits.items():
+        assert value.dtype == torch.float32 and not torch.equal(value, exact[task])
     half, stats, _ = model(**data)
     half.backward()
     assert half.dtype == torch.float32
@@ -188,7 +227,13 @@ def test_ser_only_has_nothing_else():
 
 @pytest.mark.parametrize(
     "options",
-    [{"tasks": ["age"]}, {"alpha": 0.4}, {"alpha": -0.1}, {"class_weighting": "some"}],
+    [
+        {"tasks": ["age"]},
+        {"alpha": 0.4},
+        {"alpha": 0.5, "tasks": ["asr", "gender"]},
+        {"alpha": -0.1},
+        {"class_weighting": "some"},
+    ],
 )
 def test_refuses_options_without_sense(options):
     with pytest.raises(ValueError, match=r"tasks|alpha|class_weighting"):
@@ -222,3 +267,109 @@ def test_smoothing_does_not_teach_rare_classes():
         expected = -weight * sum(t * p for t, p in zip(target, log_p[i].tolist(), strict=True))
         assert losses[i].item() == pytest.approx(expected, rel=1e-5)
     assert losses[3] == 0
+
+
+def test_smoothing_is_of_emotion_alone():
+    data = batch(4)
+    labels = {task: data[task] for task in ("emotion", "gender", "speaker")} | {"asr": data["text"]}
+    losses = []
+    for smoothing in (0.0, 0.1):
+        torch.manual_seed(0)
+        model = ser_model(label_smoothing=smoothing).eval()
+        outputs = model.outputs(data["speech"], data["speech_lengths"])
+        losses.append(model.task_losses(outputs, labels, data["text_lengths"]))
+    changed = {
+        task for task in losses[0] if not torch.equal(losses[0][task][0], losses[1][task][0])
+    }
+    assert changed == {"emotion"}
+
+
+def test_hidden_states_computed_before_take_the_encoders_place():
+    model, data = ser_model().eval(), batch(3)
+    expected = model.outputs(data["speech"], data["speech_lengths"])
+    states, frames = model.frontend.encode(data["speech"], data["speech_lengths"])
+    outputs = model.outputs(states.permute(1, 2, 0, 3), frames)
+    assert torch.equal(outputs.pooled, expected.pooled)
+    assert torch.equal(outputs.lengths, frames)
+    for task, logits in outputs.logits.items():
+        assert torch.equal(logits, expected.logits[task])
+
+
+def test_the_global_batch_counts_in_training_only(monkeypatch):
+    """Of five ranks, all of them together with ten times as many labels as this one."""
+    model, data = ser_model(beta=0.0).eval(), batch(6)
+    data["speech_lengths"][2:4], data["text_lengths"][2:4] = 400, 3  # one frame
+    loss, stats, _ = model(**data)
+    monkeypatch.setattr(module, "sum_over_ranks", lambda counts: 10 * counts)
+    monkeypatch.setattr(module, "world_size", lambda: 5)
+    again, same, _ = model(**data)
+    torch.testing.assert_close((again, same), (loss, stats))
+    share, shares, _ = model.train()(**data)
+    torch.testing.assert_close(share, loss / 2)
+    assert shares.keys() == stats.keys()
+    assert shares.pop("ctc_skipped") == 5 * stats["ctc_skipped"] == 10
+    torch.testing.assert_close(shares, {name: stats[name] / 2 for name in shares})
+
+
+def test_utterances_without_numbers_are_named(caplog):
+    model, data = ser_model().eval(), batch(3)
+    data["speech"][1, :100] = math.nan
+    model(**data, utt_id=["a", "b", "c"])
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR] == [
+        "infinite or undefined numbers come of b"
+    ]
+
+
+def test_finite_are_outputs_of_which_all_numbers_are():
+    pooled, logits = torch.ones(3, 4), {"asr": torch.ones(3, 2, 5), "emotion": torch.ones(3, 2)}
+    outputs = Outputs(pooled, logits, torch.tensor([2, 2, 2]), None, None)
+    assert outputs.finite().tolist() == [True] * 3
+    pooled[0, 1] = logits["asr"][2, 1, 3] = math.inf
+    assert outputs.finite().tolist() == [False, True, False]
+
+
+def test_options_reach_what_they_are_of():
+    options = {"pooled_dropout": 0.2, "dropout": 0.3, "attention_size": 5, "layer_norm": True}
+    options |= {"num_heads": 1, "swfc": {"queue_size": 3}, "standardize_pooled": True}
+    model = ser_model(**options, extract_feats_in_collect_stats=True)
+    assert model.pooled_dropout.p == 0.2
+    for branch in model.branches.values():
+        assert [m.p for m in branch.modules() if isinstance(m, torch.nn.Dropout)] == [0.3]
+    assert any(p.shape[0] == 5 for p in model.pooling.parameters())
+    assert model.layer_mixing.normalize
+    assert model.standardize_pooled and model.extract_feats_in_collect_stats
+    assert model.co_attention.num_heads == 1
+    assert model.swfc.queue_feats.shape == (3, 32)
+
+
+def test_what_is_left_out_is_as_in_the_shipped_configuration_or_off():
+    told = yaml.safe_load(CONF.read_text())["model_conf"] | {
+        "swfc": None,
+        "pooled_dropout": 0.0,
+        "standardize_pooled": False,
+        "layer_norm": False,
+        "attention_size": 128,
+        "label_smoothing": 0.0,
+        "extract_feats_in_collect_stats": False,
+    }
+    frontend = ser_model().frontend
+    models = [SERModel(frontend, CLASSES, COUNTS, TOKENS, **o) for o in ({}, told)]
+    assert str(models[0]) == str(models[1])
+    plain = bool, int, float, str, list, dict, torch.dtype
+    for one, other in zip(*(model.modules() for model in models), strict=True):
+        values = [
+            {
+                name: value
+                for name, value in vars(part).items()
+                if name[0] != "_" and isinstance(value, plain)
+            }
+            for part in (one, other)
+        ]
+        assert values[0] == values[1]
+
+
+def test_espnet_sees_the_waveform_as_features():
+    speech, lengths = torch.randn(2, 5), torch.tensor([5, 3])
+    feats = ser_model().collect_feats(speech, lengths, text=torch.zeros(2, 1))
+    assert torch.equal(feats["feats"], speech[:, :, None])
+    assert feats["feats_lengths"] is lengths

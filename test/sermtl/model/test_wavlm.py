@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 import transformers
+from tiny import WAVLM
 
 from sermtl.model import wavlm
 from sermtl.model.gated_attention import FusedAttention
@@ -55,7 +56,7 @@ def test_gradients_equal_transformers(attention, checkpointing, monkeypatch):
     config = {"model_type": "wavlm", **SIZES["large"]}
     config |= {"hidden_size": 48, "num_attention_heads": 4, "intermediate_size": 64}
     config |= {"conv_dim": [16] * 7, "num_hidden_layers": 3, "num_conv_pos_embeddings": 16}
-    config |= {"num_conv_pos_embedding_groups": 4}
+    config |= {"num_conv_pos_embedding_groups": 4, "layer_norm_eps": 0.05}
     dropout = ("hidden", "attention", "activation", "feat_proj")
     config |= {f"{name}_dropout": 0.0 for name in dropout}
     frontend = SSLFrontend(config, normalize=False, gradient_checkpointing=checkpointing).train()
@@ -78,6 +79,67 @@ def test_gradients_equal_transformers(attention, checkpointing, monkeypatch):
     assert ours.keys() == theirs.keys()
     for name, gradient in theirs.items():
         torch.testing.assert_close(ours[name], gradient, atol=2e-4, rtol=2e-3, msg=name)
+
+
+@pytest.mark.parametrize("stable", [False, True])
+def test_dropout_is_where_transformers_has_it(stable, monkeypatch):
+    """Each scales by its own share instead of dropping it."""
+    config = {**WAVLM, "do_stable_layer_norm": stable, "layerdrop": 0.0}
+    config |= {"hidden_dropout": 0.1, "activation_dropout": 0.3, "feat_proj_dropout": 0.5}
+    torch.manual_seed(0)
+    frontend = SSLFrontend(config, normalize=False).train()
+    monkeypatch.setattr(
+        torch.nn.Dropout, "forward", lambda self, x: x * (1 - self.p) if self.training else x
+    )
+    monkeypatch.setattr(wavlm, "dropout", lambda x, p, training: x * (1 - p) if training else x)
+    speech = torch.randn(1, 4000)
+    for mode in (True, False):
+        model = frontend.train(mode).encoder.model
+        states, _ = frontend.encode(speech, torch.tensor([4000]))
+        output = model(speech, output_hidden_states=True)
+        expected = torch.stack([*output.hidden_states[:-1], output.last_hidden_state])
+        torch.testing.assert_close(states, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("stable", [False, True])
+def test_layers_compute_in_autocasts_type(stable):
+    encoder = SSLFrontend({**WAVLM, "do_stable_layer_norm": stable}).encoder
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        states = encoder.run_layers(torch.randn(1, 12, 16), torch.tensor([12]))
+    assert states.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(("training", "expected"), [(True, 0.25), (False, 0.0)])
+def test_attention_drops_in_training_alone(training, expected, monkeypatch):
+    attend, dropped = wavlm.gated_attention, []
+
+    def watched(*arguments, **options):
+        attention = attend(*arguments, **options)
+
+        def call(projected, gates, dropout):
+            dropped.append(dropout)
+            return attention(projected, gates, dropout)
+
+        return call
+
+    monkeypatch.setattr(wavlm, "gated_attention", watched)
+    frontend = SSLFrontend({**WAVLM, "attention_dropout": 0.25}).train(training)
+    frontend.encode(torch.randn(1, 4000), torch.tensor([4000]))
+    assert dropped == [expected] * 2
+
+
+@pytest.mark.parametrize(("checkpointing", "told"), [(False, False), (True, True)])
+def test_attention_knows_whether_it_is_recomputed(checkpointing, told, monkeypatch):
+    attend, asked = wavlm.gated_attention, []
+
+    def watched(*arguments, recomputed):
+        asked.append(recomputed)
+        return attend(*arguments, recomputed=recomputed)
+
+    monkeypatch.setattr(wavlm, "gated_attention", watched)
+    frontend = SSLFrontend(WAVLM, gradient_checkpointing=checkpointing)
+    frontend.encode(torch.randn(1, 4000), torch.tensor([4000]))
+    assert asked == [told]
 
 
 def test_nothing_stays_on_the_cpu(monkeypatch):
