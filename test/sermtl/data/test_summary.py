@@ -197,7 +197,7 @@ def test_copies_at_another_speed_are_left_out(data, clip):
     write_set(data / "train_sp0.9", [row])
     write_set(data / "else_sp0.9", [("q1", clip("q.wav", 5, 50), "5.000", "q", "male", "joy")])
     found = summarise(data)
-    assert found.copies == ["train_sp0.9"]
+    assert found.to_dict()["copies"] == found.copies == ["train_sp0.9"]
     assert [one.name for one in found.sets] == ["train", "else_sp0.9", "valid", "test"]
 
 
@@ -213,6 +213,12 @@ def test_an_empty_set(data, tmp_path, capsys):
     assert (empty.utterances, empty.seconds, empty.speakers.total()) == (0, None, 0)
     run(data, "--plot", tmp_path / "picture.png")
     assert row(capsys.readouterr().out, "Sets", "dev") == ["0", "0.00", "–", "–", "–"]
+
+
+def test_folders_that_are_no_sets_are_passed_over(data):
+    (data / "notes").mkdir()
+    (data / "folds.json").touch()
+    assert [one.name for one in summarise(data).sets] == ["train", "valid", "test"]
 
 
 def test_one_set_alone(data, capsys):
