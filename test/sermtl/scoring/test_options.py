@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,27 @@ def test_folders_and_sets_become_places(experiment: Experiment, root: Path) -> N
         )
 
 
+def test_a_fold_is_chosen(experiment: Experiment) -> None:
+    folds = {name: {"train": ["train"], "valid": [], "test": ["test"]} for name in ("1", "2")}
+    (experiment.data / "folds.json").write_text(json.dumps(folds))
+    (place,) = places_of(options(experiment, "--fold", "2"), experiment.exp)
+    assert place.run.name == "fold2" and place.folder.parent.parent.name == "fold2"
+
+
+def test_what_is_not_asked_for_is_empty(
+    experiment: Experiment, capsys: pytest.CaptureFixture
+) -> None:
+    given = vars(options(experiment, "--labels", "labels.yaml"))
+    assert given.pop("labels") == Path("labels.yaml")
+    assert given.pop("recipes_dir") == Path("egs")
+    folders = [given.pop(name) for name in ("expdir", "dumpdir", "datadir")]
+    assert folders == [experiment.exp, experiment.dump, experiment.data]
+    assert set(given.values()) == {""}
+    with pytest.raises(SystemExit):  # it becomes a folder's name
+        options(experiment, "--inference_tag", "../other")
+    assert "'../other' has more than letters" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("missing", ["--expdir", "--dumpdir", "--datadir"])
 def test_folders_must_be_named(missing: str, capsys: pytest.CaptureFixture) -> None:
     parser = argparse.ArgumentParser()
@@ -85,6 +107,8 @@ def test_extra_labels_take_the_sets_place(
     file.write_text("id,emotion\ntest-003,sad\ntest-004,happy\n")
     (part,) = answers(experiment, "--extra_labels", str(file))["test"].parts
     assert part.references["emotion"][3:5] == ["sad", "happy"]
+    (own,) = answers(experiment)["test"].parts
+    assert own.references["emotion"] == list(experiment.references["utt2emo"].values())[12:]
     assert capsys.readouterr().err == ""
     file.write_text("id,emotion\ntest-003,sad\nz,sad\ny,sad\n")
     answers(experiment, "--extra_labels", str(file))
