@@ -6,13 +6,12 @@ libsndfile takes all its frames to be as large as the first ones, and leaves out
 from __future__ import annotations
 
 import io
-import os
 import struct
 from typing import BinaryIO
 
 # kbit/s by the header's four bits, of MPEG-1 and of MPEG-2 and 2.5.
-RATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
-RATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+RATES_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+RATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 HERTZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 TELLING = (b"Xing", b"Info", b"VBRI")  # in the first frame: the number of frames follows
 
@@ -24,13 +23,13 @@ def with_length(stream: BinaryIO, expected: int) -> BinaryIO | None:
     """
     before = stream.tell()
     try:
-        size, first = stream.seek(0, os.SEEK_END), _behind_tag(stream)
-        place, frames, samples = first, 0, 0
-        while place < size:
+        first = place = _behind_tag(stream)
+        frames = samples = 0
+        while True:
             stream.seek(place)
             content = stream.read(4 if frames else 64)
             length, of_frame = _frame(content[:4])
-            if not length:  # a tag at the end, or damage
+            if not length:  # the end, a tag there, or damage
                 break
             if any(word in content for word in TELLING):
                 return None
@@ -69,11 +68,9 @@ def _frame(head: bytes) -> tuple[int, int]:
     """Bytes and samples of the frame with this header; 0 and 0 if it is none of layer III."""
     bits = int.from_bytes(head, "big")
     version, rate, hertz = bits >> 19 & 3, bits >> 12 & 15, bits >> 10 & 3
-    if len(head) < 4 or bits >> 21 != 0x7FF or bits >> 17 & 3 != 1 or version == 1 or hertz == 3:
+    layer_3 = len(head) == 4 and bits >> 21 == 0x7FF and bits >> 17 & 3 == 1
+    if not layer_3 or version == 1 or rate in (0, 15) or hertz == 3:
         return 0, 0
-    samples = 1152 if version == 3 else 576
-    bits_per_second = 1000 * (RATES_1 if version == 3 else RATES_2)[rate]
-    if not bits_per_second:
-        return 0, 0
+    samples, rates = (1152, RATES_1) if version == 3 else (576, RATES_2)
     padding = bits >> 9 & 1
-    return samples // 8 * bits_per_second // HERTZ[version][hertz] + padding, samples
+    return samples // 8 * 1000 * rates[rate] // HERTZ[version][hertz] + padding, samples
