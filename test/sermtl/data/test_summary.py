@@ -192,6 +192,14 @@ def test_stretches_of_one_file_are_told_apart_only_in_the_dump(data, clip):
     assert (found.leaks, found.not_compared) == ([], 2)
 
 
+@pytest.mark.parametrize(("seconds", "compared"), [("2.001", True), ("2.002", False)])
+def test_durations_may_be_rounded_to_milliseconds(data, clip, seconds, compared):
+    add(data / "train", ("a9", clip("a9.wav", 2, 900), seconds, "a", "female", "joy"))
+    add(data / "test", ("z9", clip("z9.wav", 2, 900), seconds, "z", "male", "joy"))
+    found = summarise(data)
+    assert (len(found.leaks), found.not_compared) == ((1, 0) if compared else (0, 2))
+
+
 def test_copies_at_another_speed_are_left_out(data, clip):
     row = ("sp0.9-a1", clip("a1.wav", 1, 100), "1.111", "sp0.9-a", "female", "joy")
     write_set(data / "train_sp0.9", [row])
