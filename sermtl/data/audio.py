@@ -18,6 +18,7 @@ from sermtl.data import SAMPLE_RATE, archive
 from sermtl.data.cut_off import filled_in, missing_bytes
 from sermtl.data.datadir import read_column, read_lengths
 from sermtl.data.ffmpeg import decode
+from sermtl.data.mp3 import with_length
 from sermtl.errors import UserError
 from sermtl.terminal import printable
 
@@ -106,6 +107,8 @@ def _samples(
         return _by_ffmpeg(path, start, end, longest, _reason(error))
     with file:
         if not file.frames and (whole := filled_in(stream)):
+            return _samples(whole, None, start, end, longest)
+        if file.subtype == "MPEG_LAYER_III" and (whole := with_length(stream, file.frames)):
             return _samples(whole, None, start, end, longest)
         if file.frames == NO_LENGTH:
             return _by_ffmpeg(path, start, end, longest, "its header leaves the length open")

@@ -77,7 +77,7 @@ def decode(
     samples = np.frombuffer(done.stdout, dtype="<i2")
     if end is not None and len(samples) < (end - (start or 0.0) - 0.01) * SAMPLE_RATE:
         raise UserError(
-            f"no stretch from {start} to {end} s, it ends {len(samples) / SAMPLE_RATE:.2f} s after "
-            "the start"
+            f"no stretch from {start} to {end} s, it ends {len(samples) / SAMPLE_RATE:.2f} s "
+            "after the start"
         )
     return samples

@@ -68,7 +68,7 @@ def pooled(findings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             if key == "utterances":
                 total[key] = total.get(key, 0) + found[key]
             else:
-                total[key] = dict(Counter(total.get(key, {})) + Counter(found[key]))
+                total[key] = dict(Counter(total.get(key)) + Counter(found[key]))
     return total
 
 

@@ -115,5 +115,5 @@ def scored_answers(expdir: Path) -> dict[str, AnsweredSet]:
         raise UserError(f"{path} is missing: score it (stage 7) first")
     values = read_json(path, "score it (stage 7) again")
     paths = {key: Path(values[key]) for key in PATHS if values[key]}
-    args = argparse.Namespace(**{**values, **paths, "expdir": expdir})
+    args = argparse.Namespace(**(values | paths))
     return answers_of(args, places_of(args, expdir, args.train_set))

@@ -88,15 +88,32 @@ def test_a_wav_whose_length_was_never_filled_in(tmp_path):
         read_audio(tmp_path / "a.wav", longest=1.5)
 
 
-def test_an_mp3_may_be_shorter_than_libsndfile_expects(tmp_path):
-    """Without its first frame, which tells the length; silence made the others before small."""
-    clip = np.concatenate([np.zeros(32000, "f4"), tone(16000, 0.5)])
+def without_length(path, clip):
+    """An MP3 without its first frame, which tells the length."""
     kind = {"subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE"}
-    soundfile.write(tmp_path / "a.mp3", clip, 16000, **kind)
-    content = (tmp_path / "a.mp3").read_bytes()
-    (tmp_path / "a.mp3").write_bytes(content[content.index(content[:2], 4) :])
+    soundfile.write(path, clip, 16000, **kind)
+    whole, content = read_audio(path), path.read_bytes()
+    path.write_bytes(content[content.index(content[:2], 4) :])
+    return whole
+
+
+def test_an_mp3_may_be_shorter_than_libsndfile_expects(tmp_path):
+    """Frames of silence are small, and by these it takes the others to be many."""
+    clip = np.concatenate([np.zeros(32000, "f4"), tone(16000, 0.5)])
+    without_length(tmp_path / "a.mp3", clip)
     expected = soundfile.info(tmp_path / "a.mp3").frames
     assert len(clip) <= len(read_audio(tmp_path / "a.mp3")) < expected - 10_000
+
+
+def test_an_mp3_may_be_longer_than_libsndfile_expects(tmp_path):
+    clip = np.concatenate([tone(16000, 0.5), np.zeros(32000, "f4"), tone(16000, 0.5)])
+    whole = without_length(tmp_path / "a.mp3", clip)
+    assert soundfile.info(tmp_path / "a.mp3").frames < len(clip) - 10_000
+    samples = read_audio(tmp_path / "a.mp3")
+    np.testing.assert_array_equal(samples[576:][: len(whole)], whole)  # a frame comes before
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.mp3", 1.0, 2.5), samples[16000:40000])
+    with pytest.raises(UserError, match=r"over 2\.5 s"):
+        read_audio(tmp_path / "a.mp3", longest=2.5)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,21 @@ def test_what_is_wrong_is_told(egs: Path, names: str, message: str):
         find_recipes(names, egs)
 
 
+def test_what_is_there_instead_is_told(egs: Path):
+    dumped(egs / "raw", "train", {"u1": "joy"})
+    dumped(egs / "raw", "dev", {"u1": "joy"})
+    with pytest.raises(UserError, match=r"has no set test, but dev, train: run egs/raw/run.sh"):
+        find_recipes("raw", egs)
+    (egs / "folded" / "data" / "folds.json").write_text("{")
+    with pytest.raises(UserError, match=r"folds\.json:1: no JSON .*: run stage 1 of folded again"):
+        find_recipes("folded", egs)
+
+
+def test_a_value_may_hold_equals_signs(tmp_path: Path):
+    (tmp_path / "recipe.conf").write_text('options="--a=1 --b=2"\n')
+    assert _declared(tmp_path / "recipe.conf") == {"options": "--a=1 --b=2"}
+
+
 def test_every_recipes_conf_is_read_as_the_shell_reads_it(root: Path):
     for conf in root.glob("egs/*/recipe.conf"):
         declared = _declared(conf)

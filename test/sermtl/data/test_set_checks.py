@@ -31,6 +31,7 @@ def test_what_is_as_it_should_be_is_not_told() -> None:
     )
     assert compare_with_training(tested, TRAINING) == {}
     assert remarks({}) == []
+    assert compare_with_training(labels(u1=("joy", "male", "cat")), TRAINING) == {"only": "joy"}
 
 
 def test_what_is_shared_and_lacking_is_counted() -> None:

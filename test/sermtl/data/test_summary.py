@@ -190,12 +190,20 @@ def test_stretches_of_one_file_are_told_apart_only_in_the_dump(data, clip):
     assert (found.leaks, found.not_compared) == ([], 2)
 
 
+@pytest.mark.parametrize(("seconds", "compared"), [("2.001", True), ("2.002", False)])
+def test_durations_may_be_rounded_to_milliseconds(data, clip, seconds, compared):
+    add(data / "train", ("a9", clip("a9.wav", 2, 900), seconds, "a", "female", "joy"))
+    add(data / "test", ("z9", clip("z9.wav", 2, 900), seconds, "z", "male", "joy"))
+    found = summarise(data)
+    assert (len(found.leaks), found.not_compared) == ((1, 0) if compared else (0, 2))
+
+
 def test_copies_at_another_speed_are_left_out(data, clip):
     row = ("sp0.9-a1", clip("a1.wav", 1, 100), "1.111", "sp0.9-a", "female", "joy")
     write_set(data / "train_sp0.9", [row])
     write_set(data / "else_sp0.9", [("q1", clip("q.wav", 5, 50), "5.000", "q", "male", "joy")])
     found = summarise(data)
-    assert found.copies == ["train_sp0.9"]
+    assert found.to_dict()["copies"] == found.copies == ["train_sp0.9"]
     assert [one.name for one in found.sets] == ["train", "else_sp0.9", "valid", "test"]
 
 
@@ -211,6 +219,12 @@ def test_an_empty_set(data, tmp_path, capsys):
     assert (empty.utterances, empty.seconds, empty.speakers.total()) == (0, None, 0)
     run(data, "--plot", tmp_path / "picture.png")
     assert row(capsys.readouterr().out, "Sets", "dev") == ["0", "0.00", "–", "–", "–"]
+
+
+def test_folders_that_are_no_sets_are_passed_over(data):
+    (data / "notes").mkdir()
+    (data / "folds.json").touch()
+    assert [one.name for one in summarise(data).sets] == ["train", "valid", "test"]
 
 
 def test_one_set_alone(data, capsys):

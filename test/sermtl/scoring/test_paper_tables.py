@@ -10,7 +10,7 @@ from sermtl.scoring.ablation import ABLATIONS, PROPOSED
 from sermtl.scoring.paper_tables import ablations_md, p_value, read_published
 
 MIXING = {PROPOSED: "learnable", "last_layer": "last"}
-FACTS = {"commands": ["./run.sh --ablations"], "commit": "abc"}
+FACTS = {"commands": ["./run.sh --ablations", "then"], "commit": "abc"}
 
 
 @pytest.fixture
@@ -59,6 +59,7 @@ def test_published_figures_stand_in_their_own_column(published):
     assert body[1][:5] == ["test3", "Proposed", "50.0 [40.0, 60.0]", "–", "35.49"]
     assert [row[0] for row in body] == ["test3"] * 2 + ["emotiw2018_val"] * 2
     assert "Published figures of emotiw2018_val: the paper doesn't say which clips" in text
+    assert "In %, with 95 % bootstrap intervals" in text
     assert "*Published* is what the paper prints (Wang et al." in text
     assert "WavLM-large trained on msp_podcast" in text
 
@@ -69,6 +70,8 @@ def test_rows_are_the_papers(published):
         *("Baseline", "Ours w/o MTL", "Ours w/o co-attention", "Ours w/o SWFC loss", "Ours")
     ]
     assert [row[4] for row in rows(text, 2)[2:]] == ["16.79", "17.79", "20.60", "21.65", "21.93"]
+    leads = [row[1 : 5 if k == 3 else 2] for k in (2, 3, 4) for row in rows(text, k)[:1]]
+    assert leads == [["approach"], ["SER", "ASR", "gender", "speaker"], ["features"]]
     ticks = rows(text, 3)[2:]
     assert [row[1:5] for row in ticks][1] == ["✓", "✓", "×", "×"]
     header = rows(text, 3)[0]
@@ -111,19 +114,28 @@ def test_the_page_says_what_the_figures_are_of(published):
     of = figures("emotiw2018_val")
     for sets in of.values():
         scores = dict(sets["emotiw2018_val"])
-        scores |= {"models": 5, "wer_n": 90, "wer_reference": "whisper"}
+        scores |= {"models": 5, "wer_n": 90, "wer_reference": "corpus+whisper"}
         scores |= {"wer": scores["macro_f1"], "open": {"macro_f1": {"value": 0.123}}}
         sets["emotiw2018_val"] = scores
     text = page(of, published)
     assert (
         "- emotiw2018_val: 100 utterances, 2 classes of the test corpus to choose from (figures "
         "among all classes below), all answered by each of 5 models; intervals over speakers; WER "
-        "on 90 utterances against Whisper's transcripts; always answering a: F1 macro 30.0, "
-        "accuracy 55.0" in text
+        "on 90 utterances against the corpus's transcripts and Whisper's transcripts; always "
+        "answering a: F1 macro 30.0, accuracy 55.0" in text
     )
-    assert "| emotiw2018_val | proposed | 12.3 |" in text.split("## Among all classes")[1]
-    assert "./run.sh --ablations\n" in text and "Commit: abc" in text
+    among_all = text.split("## Among all classes")[1]
+    assert "| emotiw2018_val | proposed | 12.3 |" in among_all
+    assert "| test set | system |" in " ".join(among_all.split())
+    assert "\n```sh\n./run.sh --ablations\nthen\n```\n\nCommit: abc\n" in text
     assert "Among all classes" not in page(figures("test"), published)
+
+
+def test_systems_that_lack_a_set_have_empty_cells(published):
+    of = figures("test")
+    of["wo_mtl"] = {}
+    baseline, without, *_ = rows(page(of, published, "iemocap"), 2)[2:]
+    assert baseline[2] == "49.0 [39.0, 59.0]" and set(without[2:]) == {"–"}
 
 
 def test_every_system_of_the_data_file_is_a_conf(root, published):

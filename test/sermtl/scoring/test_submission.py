@@ -21,7 +21,8 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def test_sorted_by_file_name(folders, tmp_path):
     path = tmp_path / "submission.csv"
     write_submission(path, {"u0": "A", "u1": "N", "u2": "H"}, "AHN", *folders)
-    assert path.read_text() == "FileName,EmoClass\na_0001.wav,H\nb_0002.wav,A\nb_0010.wav,N\n"
+    assert path.read_bytes() == b"FileName,EmoClass\na_0001.wav,H\nb_0002.wav,A\nb_0010.wav,N\n"
+    check_submission(path, [["FileName", "EmoClass"], ["0.wav", "A"]], ["0.wav"], "A")
 
 
 @pytest.mark.parametrize(
