@@ -202,3 +202,13 @@ def test_extra_labels(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(UserError, match=message):
             read_extra_labels(path)
+
+
+def test_answers_without_their_embeddings_are_not_whole(answered: Answered) -> None:
+    embeddings = answered.answers / "speaker_embeddings.npz"
+    done = Stage(answered.answers / "done.json", {}, audio_files(answered.dump))
+    done.finish([answered.table, embeddings])
+    assert answered.read().embeddings is not None
+    embeddings.unlink()
+    with pytest.raises(UserError, match=f"^{answered.answers} isn't as stage 6 leaves it"):
+        answered.read()
