@@ -196,7 +196,7 @@ class Mono16k:
             raise UserError(f"samples as large as {peak:.0e}, which aren't sound")
         block = block.astype(np.float32)
         if block.ndim == 2:
-            block = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)
+            block = block.mean(axis=1)
         self.blocks.append(self.resampler.resample_chunk(block) if self.resampler else block)
 
     def samples(self) -> np.ndarray:

@@ -184,7 +184,10 @@ def test_names_of_sets_are_plain(run_custom, ravdess, name):
 def test_options_must_be_pairs(tmp_path):
     with pytest.raises(UserError, match="NAME=VALUE"):
         prepare.main(
-            ["--recipe=ravdess", "--datadir=x", f"--dumpdir={tmp_path}", "--corpus_args", "root"]
+            [
+                *("--recipe=ravdess", f"--datadir={tmp_path}", f"--dumpdir={tmp_path}"),
+                *("--corpus_args", "root"),
+            ]
         )
 
 

@@ -334,6 +334,9 @@ def test_a_dumped_clip_comes_as_floats_and_other_formats_are_refused(tmp_path):
     for place in (f"{ark}:{second}", f"{tmp_path}/gone.ark:2"):
         with pytest.raises(UserError, match="run stage 1 again"):
             dumped_samples(place)
+    kaldiio.save_ark(str(ark), {"a": np.zeros(800, np.float32)}, write_function="numpy")
+    with pytest.raises(UserError, match=r"wav\.ark:2: no clip: run stage 1 again"):
+        dumped_samples(f"{ark}:2")
 
 
 @pytest.fixture
