@@ -24,6 +24,7 @@ done
 shellcheck --external-sources "${scripts[@]}"
 ruff check . utils/run.pl utils/slurm.pl
 ruff format --check . utils/run.pl utils/slurm.pl
-# A file of tests for each core in turn, each with one thread, as many as memory has room for.
+# The tests of a file one after another, those of several side by side; the long ones come first.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile "$@" </dev/null
+python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+  --no-loadscope-reorder "$@" </dev/null
