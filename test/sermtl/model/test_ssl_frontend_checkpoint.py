@@ -112,6 +112,7 @@ def test_missing_tensors_are_an_error(tmp_path):
     folder = write(tmp_path / "a", model, tensors)
     with pytest.raises(UserError) as error:
         SSLFrontend(folder)
+    assert str(error.value).startswith(f"SSL model {folder}: ")
     assert "missing: encoder.layers.0.attention.rel_attn_embed.weight" in str(error.value)
     assert "masked_spec_embed" not in str(error.value)  # never used without SpecAugment
     with pytest.raises(UserError, match="masked_spec_embed"):

@@ -8,7 +8,9 @@ import torch
 from tiny import WAVLM
 
 from sermtl.errors import UserError
+from sermtl.model import ssl_frontend
 from sermtl.model.ssl_frontend import SSLFrontend
+from sermtl.model.wavlm import WavLM
 
 WHISPER = {
     "model_type": "whisper",
@@ -50,6 +52,7 @@ def test_a_folder_of_whispers_needs_no_word_on_normalisation(tmp_path):
 @pytest.mark.parametrize("autocast", [True, False])
 @pytest.mark.parametrize("normalize", [True, False])
 def test_waveforms_that_encoders_see(normalize, autocast):
+    torch.manual_seed(0)
     frontend = SSLFrontend(WAVLM, normalize=normalize).eval()
     seen = []
     frontend.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
@@ -70,6 +73,21 @@ def test_waveforms_that_encoders_see(normalize, autocast):
     assert not normalize or not waveforms[2].any()
 
 
+@pytest.mark.parametrize(("init", "device"), [(True, "cpu"), (False, "meta")])
+def test_no_random_numbers_are_drawn_for_weights_that_follow(init, device, monkeypatch):
+    devices = []
+
+    class Watched(WavLM):
+        def __init__(self, *arguments, **options) -> None:
+            devices.append(torch.get_default_device().type)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(ssl_frontend, "WavLM", Watched)
+    frontend = SSLFrontend(WAVLM, normalize=True, init=init)
+    assert devices == [device]
+    assert {parameter.device.type for parameter in frontend.parameters()} == {"cpu"}
+
+
 def test_all_happens_where_the_speech_is(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # "meta" has none
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
@@ -80,12 +98,12 @@ def test_all_happens_where_the_speech_is(monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "first"),
-    [({}, None), ({"freeze_layers": 1}, 1), ({"freeze": "none"}, 0), ({"freeze": "all"}, None)],
+    [({"freeze_layers": 1}, 1), ({"freeze": "none"}, 0), ({"freeze": "all"}, None)],
 )
-def test_trained_layers_are_recomputed(options, first):
-    wanted = bool(options)
-    frontend = SSLFrontend(WAVLM, gradient_checkpointing=wanted, **options)
+def test_trained_layers_are_recomputed_where_asked_for(options, first):
+    frontend = SSLFrontend(WAVLM, gradient_checkpointing=True, **options)
     assert frontend.encoder.checkpoint_from == first
+    assert SSLFrontend(WAVLM, **options).encoder.checkpoint_from is None
 
 
 @pytest.mark.parametrize(
@@ -121,6 +139,19 @@ def test_layers_and_what_is_below_are_frozen_together():
 def test_limits(options, told):
     with pytest.raises(UserError, match=told):
         SSLFrontend(WAVLM, **options)
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "x"}, "model_type is 'x'"),
+        ({**WAVLM, "depth": 1}, "wavlm has no setting depth"),
+        ({**WAVLM, "num_attention_heads": 5}, "must be divisible"),
+    ],
+)
+def test_faults_of_a_config_written_by_hand(config, told):
+    with pytest.raises(UserError, match=rf"^SSL model config: .*{told}"):
+        SSLFrontend(config)
 
 
 def test_what_is_just_within_the_limits():
