@@ -123,7 +123,7 @@ def test_audio_that_goes_during_a_training(tmp_path, workers):
     archive.rename(tmp_path / "gone")
     training.join()
     assert training.exitcode == 1
-    _one_line(log.read_text(), f"No such file or directory: '{archive}'): bring its file back")
+    _one_line(log.read_text(), f"No such file or directory: '{archive}'): bring the file back")
     (tmp_path / "gone").rename(archive)
     small_training.finish(disturbed, log)
     assert differences(tmp_path / "exp", tmp_path / "undisturbed") == ["differs: config.yaml"]
