@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def pytest_generate_tests(metafunc) -> None:
 
 
 def size(folder: Path) -> int:
-    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))  # links once
+    files = (path.lstat() for path in folder.rglob("*"))
+    return sum(file.st_blocks * 512 for file in files if stat.S_ISREG(file.st_mode))
 
 
 @pytest.fixture(scope="module")

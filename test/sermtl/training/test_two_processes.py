@@ -145,7 +145,7 @@ def test_what_one_cannot_read_is_told_by_both(tmp_path):
             assert not left_of(process, patience=10)
     lines = {log(tmp_path, rank).splitlines()[-1] for rank in range(2)}
     assert len(lines) == 1
-    assert "train00: " in (line := lines.pop()) and "neither a wav nor an array" in line
+    assert "train00: " in (line := lines.pop()) and "not a wav of 16 kHz, mono, 16 bit" in line
     assert "train00" in log(tmp_path, 0) + log(tmp_path, 1)
 
 
