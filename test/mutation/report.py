@@ -73,7 +73,7 @@ def survivors(data: SourceFileMutationData) -> Iterator[Change]:
 
 
 def main() -> None:
-    """Print the table, survivors and explanations that aren't needed; fail if there are survivors."""
+    """Print the table, survivors, and explanations of none; fail if there are survivors."""
     complete: set[str] = set()
     known, found, total = explained(Path(__file__).with_name("survivors.yaml")), set(), Counter()
     print(f"{'':36}" + "".join(f"{column:>11}" for column in COLUMNS))
