@@ -141,7 +141,7 @@ def test_inference(pipeline: Pipeline, trained: str):
 @pytest.mark.parametrize(
     ("tag", "args", "cmd", "message"),
     [
-        ("conf", "--model_conf swfc.tau=-1", "", "error: model_conf: tau must be positive"),
+        ("conf", "--model_conf swfc.tau=-1", "", "error: training failed: model_conf: tau must be"),
         ("size", "", " --mem 999G", "sbatch: error: Memory specification can not be satisfied"),
     ],
 )
