@@ -14,6 +14,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from sermtl.data.mp3 import told_end
+
 SLACK = 128  # bytes: some programs count the header as audio
 MOST_CHUNKS = 1000  # looked at: a file of zeros is full of empty ones
 OGG_PAGE = 27 + 255 + 255 * 255  # bytes at most
@@ -59,7 +61,7 @@ def missing_bytes(stream: BinaryIO) -> int:
     elif head[:7] == b"NIST_1A":
         end = _sphere_end(head)
     elif head[:3] == b"ID3" or head[:1] == b"\xff":
-        end = _mp3_end(stream, head)
+        end = told_end(stream)
     else:
         end = 0
     return end - size if end - size > SLACK else 0
@@ -128,18 +130,3 @@ def _ogg_end(stream: BinaryIO, size: int) -> int:
     page = tail[begin:]
     parts = page[26] if len(page) > 26 else 255
     return size - len(page) + 27 + parts + sum(page[27 : 27 + parts])
-
-
-def _mp3_end(stream: BinaryIO, head: bytes) -> int:
-    """By the frame with which LAME and others begin, behind an ID3 tag."""
-    begin = 0
-    if head[:3] == b"ID3" and len(head) >= 10:
-        a, b, c, d = head[6:10]  # seven bits each
-        begin = 10 + (a << 21 | b << 14 | c << 7 | d)
-    stream.seek(begin)
-    frame = stream.read(64)
-    found = re.search(rb"(?:Xing|Info)\0\0\0(.)(.{8})", frame, re.DOTALL)
-    if not found or not found[1][0] & 2:
-        return 0
-    frames_first = found[1][0] & 1
-    return begin + struct.unpack(">I", found[2][4:] if frames_first else found[2][:4])[0]

@@ -1,11 +1,9 @@
-"""An MP3 whose beginning doesn't tell how long it is.
-
-libsndfile takes all its frames to be as large as the first ones, and leaves out what would be more.
-"""
+"""How long an MP3 is: its first frame tells, or all must be counted."""
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 from typing import BinaryIO
 
@@ -16,9 +14,22 @@ HERTZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8
 TELLING = (b"Xing", b"Info", b"VBRI")  # in the first frame: the number of frames follows
 
 
+def told_end(stream: BinaryIO) -> int:
+    """Where the audio should end by the frame with which LAME and others begin; 0 without one."""
+    begin = _behind_tag(stream)
+    stream.seek(begin)
+    frame = stream.read(64)
+    found = re.search(rb"(?:Xing|Info)\0\0\0(.)(.{8})", frame, re.DOTALL)
+    if not found or not found[1][0] & 2:
+        return 0
+    frames_first = found[1][0] & 1
+    return begin + struct.unpack(">I", found[2][4:] if frames_first else found[2][:4])[0]
+
+
 def with_length(stream: BinaryIO, expected: int) -> BinaryIO | None:
     """An MP3 that has more samples than ``expected``, behind a frame that tells them.
 
+    libsndfile takes all frames to be as large as the first ones, and leaves out what would be more.
     ``None`` if it hasn't more, or tells by itself. The stream is left where it was.
     """
     before = stream.tell()
