@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import CLASSES, COUNTS, TOKENS, WAVLM
+from tiny import CLASSES, COUNTS, TOKENS, WAVLM, WHISPER
 
 from sermtl import EmotionRecognizer
 from sermtl.data.audio import padded
@@ -17,13 +17,6 @@ from sermtl.model.ssl_frontend import SSLFrontend
 LIMIT = 1e-4
 LIMIT_BF16 = 0.02  # of probabilities; its numbers have three digits
 BASE = {**WAVLM, "feat_extract_norm": "group", "do_stable_layer_norm": False}
-WHISPER = {
-    "model_type": "whisper",
-    "d_model": 16,
-    "encoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 24,
-}
 ENCODERS = {
     "wavlm-large": WAVLM,
     "wavlm-base": BASE,

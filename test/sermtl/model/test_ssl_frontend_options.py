@@ -5,20 +5,13 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from tiny import WAVLM
+from tiny import WAVLM, WHISPER
 
 from sermtl.errors import UserError
 from sermtl.model import ssl_frontend
 from sermtl.model.ssl_frontend import SSLFrontend
 from sermtl.model.wavlm import WavLM
 
-WHISPER = {
-    "model_type": "whisper",
-    "d_model": 16,
-    "encoder_layers": 2,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 24,
-}
 EMBEDDING = "encoder.model.masked_spec_embed"
 
 

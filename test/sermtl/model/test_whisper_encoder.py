@@ -4,18 +4,12 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from tiny import WHISPER
 
 from sermtl.model import whisper_encoder
 from sermtl.model.ssl_frontend import SSLFrontend
 
-TINY = {
-    "model_type": "whisper",
-    "d_model": 16,
-    "encoder_layers": 1,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 24,
-    "mask_time_prob": 0.1,
-}
+TINY = {**WHISPER, "encoder_layers": 1, "mask_time_prob": 0.1}
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -29,6 +29,13 @@ WAVLM = {
     "do_stable_layer_norm": True,
     **NO_DROPOUT,
 }
+WHISPER = {
+    "model_type": "whisper",
+    "d_model": 16,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 24,
+}
 EMOTIONS = ["A", "H", "N"]
 COUNTS = [3, 5, 9]
 GENDERS = ["female", "male"]
